@@ -1,0 +1,1 @@
+"""The built-in policies: pure rules that state terms."""

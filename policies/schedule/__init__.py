@@ -1,0 +1,1 @@
+"""Schedules: when the car is wanted, and when it must not charge."""

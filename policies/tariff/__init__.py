@@ -1,0 +1,1 @@
+"""Tariffs: what a kWh costs the person in each interval."""

@@ -1,0 +1,132 @@
+"""What policies say. A policy states terms; the one planner honours them all, or says which broke for which."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from scheduler.core.timeline import Interval, require_utc
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceSlot:
+    """What a kWh costs in `[start, end)`. `published` is False for an expected or assumed price."""
+
+    start: datetime
+    end: datetime
+    per_kwh: float
+    published: bool = True
+
+    def __post_init__(self) -> None:
+        Interval(start=self.start, end=self.end)  # refuses what is no interval
+        if self.per_kwh != self.per_kwh or self.per_kwh in (float("inf"), float("-inf")):
+            raise ValueError(f"a price must be finite, not {self.per_kwh} at {self.start}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What a kWh costs in each slot: ordered, disjoint, may have gaps (a gap is an unknown price, never a free one).
+
+    Several prices add up where all of them have a slot (market price, grid fee by hour, carbon at a price per tonne).
+    """
+
+    slots: tuple[PriceSlot, ...]
+    why: str = "price"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Reach a state of charge, or take an amount of energy, by an instant; `by=None` is at once, whatever it costs.
+
+    `energy_kwh` is counted on the grid side from the plug-in on. Exactly one of `soc_pct` and `energy_kwh` is given.
+    """
+
+    soc_pct: float | None = None
+    energy_kwh: float | None = None
+    by: datetime | None = None
+    why: str = "target"
+
+    def __post_init__(self) -> None:
+        if (self.soc_pct is None) == (self.energy_kwh is None):
+            raise ValueError("a target needs soc_pct or energy_kwh, and not both")
+        if self.soc_pct is not None and not 0 <= self.soc_pct <= 100:  # noqa: PLR2004
+            raise ValueError(f"soc_pct must be within 0 and 100, not {self.soc_pct}")
+        if self.energy_kwh is not None and not self.energy_kwh >= 0:
+            raise ValueError(f"energy_kwh must not be negative, not {self.energy_kwh}")
+        if self.by is not None:
+            require_utc(self.by, "by")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Do not charge in the interval. With `even_below_minimum` it may withhold a START below the minimum SoC too."""
+
+    interval: Interval
+    even_below_minimum: bool = False
+    why: str = "blocked"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Charge in the interval, whatever it costs. A run counts as asking for energy."""
+
+    interval: Interval
+    why: str = "run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceLimit:
+    """Energy that no target needs is bought only at or below `per_kwh`."""
+
+    per_kwh: float
+    why: str = "price limit"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opportunity:
+    """Go on to `soc_pct` wherever the price is at or below `per_kwh`."""
+
+    soc_pct: float
+    per_kwh: float
+    why: str = "opportunity"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartCost:
+    """What one more start costs, in the home's currency."""
+
+    amount: float
+    why: str = "start cost"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MinDwell:
+    """The shortest run and the shortest pause."""
+
+    duration: timedelta
+    why: str = "minimum dwell"
+
+
+T = TypeVar("T")
+
+Term = Price | Target | Block | Run | PriceLimit | Opportunity | StartCost | MinDwell
+
+TERM_TYPES: dict[str, type[Term]] = {
+    "price": Price, "target": Target, "block": Block, "run": Run, "price-limit": PriceLimit,
+    "opportunity": Opportunity, "start-cost": StartCost, "min-dwell": MinDwell,
+}  # fmt: skip
+"""The name of each term wherever one is written down (stored situations, `kwhen plan --json`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """A term with who stated it. A lower rank has precedence: a term gives way only to one of a lower rank."""
+
+    rank: int
+    policy: str
+    term: Term
+
+
+def of_type(stated: Iterable[Stated], kind: type[T]) -> list[T]:
+    """Return the terms of one kind, in precedence order."""
+    return [s.term for s in sorted(stated, key=lambda s: s.rank) if isinstance(s.term, kind)]

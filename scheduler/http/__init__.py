@@ -1,0 +1,1 @@
+"""The HTTP faces: the webhook listener, the API on the socket, the status page."""

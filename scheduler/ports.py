@@ -1,0 +1,270 @@
+"""What the loop needs from the outside."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from scheduler.core.command import Action, ActionReport, Command
+from scheduler.core.model import Override, PriceSeries, VehicleState
+from scheduler.core.observation import Reading, Stamp
+from scheduler.core.timeline import Interval
+
+Event = dict[str, Any]
+"""One line of the journal, as `invariants.md` describes it."""
+
+
+class Clock(Protocol):
+    """The present instant, and waiting for one."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, aware UTC."""
+
+    def monotonic_ns(self) -> int:
+        """Return a clock that never steps [ns]."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds of this clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """News that is neither a reading nor an action: `what` is one of the constants of the adapter's event names.
+
+    Known: `deleted` (vehicle gone), `credentials-invalid` (vendor in `detail`), `heartbeat`, `test`, `unknown`.
+    """
+
+    what: str
+    user_id: str | None = None
+    vehicle_id: str | None = None
+    detail: str = ""
+
+
+News = Reading | ActionReport | Notice
+
+
+class VehicleProvider(Protocol):
+    """The API through which vehicles are seen and commanded. Raises only `ProviderError`."""
+
+    async def vehicles(self, user_id: str) -> list[Reading]:
+        """Read all vehicles of a user, all pages."""
+
+    async def vehicle(self, vehicle_id: str) -> Reading:
+        """Read one vehicle."""
+
+    async def command(self, vehicle_id: str, action: Action) -> ActionReport:
+        """Send START or STOP once. Never repeats by itself when the outcome is unknown (`ambiguous`)."""
+
+    async def action(self, action_id: str) -> ActionReport:
+        """Look at an action."""
+
+    async def cancel(self, action_id: str) -> ActionReport:
+        """Ask for cancellation; an action that is over is returned as it ended."""
+
+    async def refresh(self, vehicle_id: str) -> None:
+        """Ask for an earlier refresh; the result comes later as a reading."""
+
+    def read_event(self, payload: bytes, received: Stamp) -> News:
+        """Read one webhook event. Pure; raises `ProviderProtocolError` when it cannot be read."""
+
+
+class PriceSource(Protocol):
+    """Published prices for one zone. The plugin contract of `kwhen.price_sources`."""
+
+    async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
+        """Return what is published in the span.
+
+        Raises:
+            PricesNotPublished: nothing yet, which is normal.
+            PricesUnavailable: the source failed.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inbound:
+    """One piece of work to be stored. `key` dedupes by content (None: never a duplicate).
+
+    `kind` is one of: `event` (a raw webhook event), `reading`, `action`, `wish`, `wake`.
+    """
+
+    kind: str
+    user_id: str
+    vehicle_id: str | None
+    payload: bytes
+    received: Stamp
+    key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InboxRow:
+    """A stored piece of work."""
+
+    id: int
+    work: Inbound
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Versioned:
+    """A vehicle's state with the row version it was read at (0: never stored)."""
+
+    state: VehicleState
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionRecord:
+    """A decision worth keeping: stored when it or the key of its inputs changes."""
+
+    vehicle_id: str
+    home_id: str
+    at: datetime
+    key: str
+    situation: bytes  # JSON, prices and home by hash
+    decision: bytes  # JSON
+    summary: str
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRecord:
+    """A plug session, open (`unplugged_at` None) or closed. Energy on the grid side [kWh]."""
+
+    id: str
+    vehicle_id: str
+    home_id: str
+    plugged_at: datetime
+    unplugged_at: datetime | None
+    energy_kwh: float
+    cost: float | None
+    baseline_cost: float | None
+    currency: str
+    soc_start_pct: float | None
+    soc_end_pct: float | None
+    target_soc_pct: float | None
+    departure_at: datetime | None
+    met: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertChange:
+    """An alert raised (`cleared_at` None) or cleared. One open alert per (code, vehicle)."""
+
+    code: str
+    vehicle_id: str | None
+    text: str
+    severity: str
+    raised_at: datetime
+    cleared_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverrideRecord:
+    """An override set or cleared."""
+
+    vehicle_id: str
+    override: Override
+    cleared_at: datetime | None = None
+    cleared_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Everything one drain writes, in one transaction: all or nothing."""
+
+    states: Sequence[Versioned] = ()
+    done: Sequence[int] = ()  # inbox ids
+    events: Sequence[Event] = ()  # numbered
+    commands: Sequence[Command] = ()
+    decisions: Sequence[DecisionRecord] = ()
+    sessions: Sequence[SessionRecord] = ()
+    alerts: Sequence[AlertChange] = ()
+    overrides: Sequence[OverrideRecord] = ()
+    blobs: Mapping[str, bytes] = field(default_factory=dict)  # hash -> JSON, kept once
+
+
+class Store(Protocol):
+    """Keeps everything. Every write method returns after a durable commit. Raises only `StoreError`."""
+
+    async def open(self, *, node: str, exclusive: bool = True) -> int:
+        """Open, check the schema, take the exclusive lock and return the number of this run (the epoch).
+
+        Raises:
+            StoreLocked: another daemon runs on it.
+            StoreNewer: newer schema or damaged; untouched.
+        """
+
+    async def close(self) -> None:
+        """Checkpoint and let go."""
+
+    async def put(self, rows: Sequence[Inbound]) -> int:
+        """Store work durably; a row whose key was seen before is dropped. Returns how many were new."""
+
+    async def take(self, shard: int, *, limit: int = 200) -> list[InboxRow]:
+        """Return the shard's oldest stored work, in order of arrival. It stays until a batch marks it done."""
+
+    async def shards_with_work(self) -> set[int]:
+        """Return the shards that have stored work."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Write the batch in one transaction.
+
+        Raises:
+            StoreStale: a vehicle's version is not the one that was read; nothing was written.
+        """
+
+    async def states(self) -> list[Versioned]:
+        """Return every vehicle's state."""
+
+    async def put_prices(self, series: PriceSeries) -> None:
+        """Store prices; the newest fetch wins by interval."""
+
+    async def prices(self, *, since: datetime) -> list[PriceSeries]:
+        """Return the stored prices from an instant on, one series a source."""
+
+    async def commands(
+        self, *, vehicle_id: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> list[Command]:
+        """Return commands, newest first."""
+
+    async def decision_at(self, vehicle_id: str, at: datetime) -> DecisionRecord | None:
+        """Return the decision in force at an instant."""
+
+    async def decisions(self, *, vehicle_id: str | None = None, limit: int = 1000) -> AsyncIterator[DecisionRecord]:
+        """Yield stored decisions, oldest first."""
+
+    async def blob(self, digest: str) -> bytes | None:
+        """Return what was stored once by its hash."""
+
+    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
+        """Return sessions, newest first."""
+
+    async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
+        """Return alerts, newest first."""
+
+    async def journal(
+        self, *, after: int = 0, run: int | None = None, vehicle_id: str | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Return journal events in order of their row number (member `row`), from `after` on."""
+
+    async def prune(self, *, before: Mapping[str, datetime]) -> int:
+        """Delete rows older than the instant given per table; return how many went."""
+
+    async def backup(self, path: str) -> None:
+        """Copy the database while running."""
+
+    async def ping(self) -> None:
+        """Prove that a write can be made durable."""
+
+
+class Engine(Protocol):
+    """Who calls `drain`."""
+
+    def poke(self, shards: Iterable[int]) -> None:
+        """Say that shards have work. Level-triggered and idempotent."""
+
+    async def run(self) -> None:
+        """Drain poked shards until cancelled."""
+
+    def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
+        """Have a job run every so many seconds, on one node only."""

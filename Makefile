@@ -17,7 +17,7 @@ DEMO_ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # pip learned dependency groups in 25.1, and venv brings the pip of its Python's release day.
-INSTALL := $(PIP) install --quiet --constraint constraints.txt
+INSTALL := $(PIP) install -qq --constraint constraints.txt
 
 .PHONY: help
 help:  ## list the targets

@@ -176,6 +176,15 @@ class Overdue:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """A span of charging at one power, as far as it was seen [kW, grid side]."""
+
+    start: datetime
+    end: datetime
+    kw: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
     """From an accepted plugged-in observation to a confirmed unplug (unplugged for `T_unplug`, or seen elsewhere)."""
 
@@ -187,15 +196,15 @@ class Session:
     unplugged_since: datetime | None = None
     soc_at_start_pct: float | None = None
     energy_kwh: float = 0.0  # grid side, as far as power was seen
-    metered_at: datetime | None = None
+    flows: tuple[Flow, ...] = ()
+    stopped_at: datetime | None = None  # a stop that nobody claims, not yet answered
+    stops: int = 0  # unclaimed stops seen
     corrections: int = 0  # unclaimed divergences corrected (S8: at most one)
     failed_resumes: int = 0
     failures: int = 0  # failed commands in a row (back-off)
     retry_at: datetime | None = None
     held_since: datetime | None = None  # by our own verified STOP
-    started_since: datetime | None = None  # charging by our own verified START, or since seen charging
     max_kw: float = 0.0  # highest power seen
-    idle: bool = False  # COMPLETE or full and a look has confirmed it: left alone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -415,7 +424,8 @@ class VehicleState:
     overdue: tuple[Overdue, ...] = ()
     learned: Learned = Learned()
     committed: tuple[Interval, ...] = ()
-    watched: tuple[tuple[str, str | None, float | None, datetime], ...] = ()
+    watched: tuple[Overdue, ...] = ()  # targets not yet due, as last stated
+    desired: Desired | None = None  # of the last decision
     alerts: tuple[str, ...] = ()  # codes raised now
     refreshed_at: datetime | None = None
     credentials_valid: bool = True

@@ -83,10 +83,17 @@ def _with_battery(seen: Observation, battery: BatteryFacet, *, plugged_before: b
     capacity = battery.capacity_kwh if battery.capacity_kwh is not None else seen.battery.capacity_kwh
     battery = replace(battery, capacity_kwh=capacity)
     fell = old is not None and new is not None and (old - new > DROP_PCT) and (plugged_before or new == 0)
-    agrees = new is not None and seen.suspect_soc_pct is not None and abs(new - seen.suspect_soc_pct) <= AGREE_PCT
-    if fell and not agrees:
-        return replace(seen, suspect_soc_pct=new), True
-    return replace(seen, battery=battery, suspect_soc_pct=None), False
+    if fell and not _agrees(seen, battery):
+        near = seen.suspect_soc_pct is not None and new is not None and abs(new - seen.suspect_soc_pct) <= AGREE_PCT
+        return replace(seen, suspect_soc_pct=new, suspect_at=seen.suspect_at if near else battery.at), True
+    return replace(seen, battery=battery, suspect_soc_pct=None, suspect_at=None), False
+
+
+def _agrees(seen: Observation, battery: BatteryFacet) -> bool:
+    """Tell whether an earlier sample, older at its source, doubted for the same drop, is confirmed by this one."""
+    if seen.suspect_soc_pct is None or battery.soc_pct is None or seen.suspect_at is None or battery.at is None:
+        return False
+    return abs(battery.soc_pct - seen.suspect_soc_pct) <= AGREE_PCT and battery.at > seen.suspect_at
 
 
 def _with_rest(seen: Observation, reading: Reading) -> Observation:

@@ -118,3 +118,4 @@ class Observation:
     plug_since: datetime | None = None
     place_since: datetime | None = None
     suspect_soc_pct: float | None = None  # an implausible drop, held until a second reading agrees (P19)
+    suspect_at: datetime | None = None  # source time of the first sample that said so

@@ -1,0 +1,220 @@
+"""Plug sessions: when one opens and closes, what flowed in it, and whose hand moved (DESIGN, commands)."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from scheduler.core.command import Action
+from scheduler.core.gate import place
+from scheduler.core.model import (
+    Desired,
+    Flow,
+    Hand,
+    Home,
+    Learned,
+    Limits,
+    Override,
+    Place,
+    Session,
+    VehicleState,
+    Will,
+)
+from scheduler.core.observation import ChargeFacet, Delivery, Observation
+from scheduler.core.timeline import nanoseconds
+
+METER_GAP = timedelta(minutes=45)
+"""Power is not carried over a longer silence than this."""
+
+TAPER_FROM_PCT = 80.0
+"""Above this the car may take less than it could: nothing is learned about its power there."""
+
+LEARN_DOWN, LEARN_UP = 0.5, 0.2
+"""How far one reading moves the learned power."""
+
+FLOWS_KEPT = 400
+SESSIONS_KEPT = 100
+LATENCIES_KEPT = 50
+
+Event = dict[str, Any]
+
+
+class HandSeen(StrEnum):
+    """Who moved, as far as the observations tell."""
+
+    NOBODY = "nobody"  # nothing moved
+    OURS = "ours"
+    CAR = "car"  # the car's own habit of starting when plugged in
+    PERSON = "person"
+    UNCLAIMED = "unclaimed"  # stopped in mid-charge, and nobody says why
+
+
+def follow(
+    state: VehicleState, *, before: Observation, home: Home, limits: Limits, at: datetime
+) -> tuple[VehicleState, list[Event]]:
+    """Carry the session over from the observation `before` to the one now in `state`."""
+    seen = state.observation
+    if state.session is None:
+        if seen.charge.plugged is not True:
+            return state, []
+        return _open(state, home=home, at=at)
+    state = _metered(state, before.charge, seen.charge)
+    state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
+    return _plug_kept(state, home=home, at=at), hands
+
+
+def expire(state: VehicleState, *, limits: Limits, at: datetime) -> tuple[VehicleState, Session | None, list[Event]]:
+    """Close the session when the car has been unplugged for `T_unplug`, or is seen elsewhere. Clear what has ended."""
+    events: list[Event] = []
+    session = state.session
+    if session is not None and session.unplugged_since is not None:
+        elsewhere = state.observation.charge.plugged is not True and _moved(state.observation, session)
+        if elsewhere or at - session.unplugged_since >= limits.t_unplug:
+            events.append({"k": "PLUG", "op": "out"})
+            if state.override is not None:
+                events.append({"k": "OVR", "op": "clear", "will": state.override.will, "from": Hand.CAR, "until": None})
+            return _closed(state, session), session, events
+    override = state.override
+    if override is not None and override.until is not None and override.until <= at:
+        events.append({"k": "OVR", "op": "clear", "will": override.will, "from": override.by, "until": None})
+        state = replace(state, override=None)
+    return state, None, events
+
+
+def _moved(seen: Observation, session: Session) -> bool:
+    return seen.place.at is not None and seen.place.at > session.plugged_at and seen.place.location_id is None
+
+
+def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleState, list[Event]]:
+    seen = state.observation
+    plugged_at = min(seen.charge.at or at, at)
+    session = Session(
+        id=f"{state.vehicle_id}:{nanoseconds(plugged_at)}",
+        plugged_at=plugged_at,
+        opened_at=at,
+        at_home=place(home, seen).place is Place.HOME,
+        charging_when_opened=seen.charge.charging is True,
+        soc_at_start_pct=seen.battery.soc_pct,
+        metered_at=plugged_at,
+        max_kw=seen.charge.power_kw or 0.0,
+    )
+    return replace(state, session=session, overdue=(), watched=(), committed=()), [{"k": "PLUG", "op": "in"}]
+
+
+def _closed(state: VehicleState, session: Session) -> VehicleState:
+    learned = state.learned
+    if session.at_home and session.energy_kwh > 0:
+        sessions = (*learned.session_energy_kwh, round(session.energy_kwh, 3))[-SESSIONS_KEPT:]
+        learned = replace(learned, session_energy_kwh=sessions)
+    return replace(
+        state,
+        session=None,
+        override=None,
+        overdue=(),
+        watched=(),
+        committed=(),
+        learned=learned,
+        desired=None,
+    )
+
+
+def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState:
+    session = state.session
+    assert session is not None
+    if state.observation.charge.plugged is False:
+        return replace(state, session=replace(session, unplugged_since=session.unplugged_since or at))
+    if state.observation.charge.plugged is True:
+        verdict = place(home, state.observation).place
+        at_home = verdict is Place.HOME or (session.at_home and verdict is not Place.AWAY)
+        return replace(state, session=replace(session, unplugged_since=None, at_home=at_home))
+    return state
+
+
+def _metered(state: VehicleState, before: ChargeFacet, after: ChargeFacet) -> VehicleState:
+    """Add the energy that flowed between two readings: the power of the earlier one, held (grid side)."""
+    session = state.session
+    assert session is not None
+    if after.at is None or (session.metered_at is not None and after.at <= session.metered_at):
+        return state
+    state = replace(state, learned=_power_learned(state.learned, after, soc_pct=state.observation.battery.soc_pct))
+    kw = max(session.max_kw, after.power_kw or 0.0)
+    since = session.metered_at or after.at
+    power = before.power_kw if before.charging and before.power_kw else 0.0
+    span = after.at - since
+    if power <= 0 or span > METER_GAP:
+        return replace(state, session=replace(session, metered_at=after.at, max_kw=kw))
+    session = replace(
+        session,
+        energy_kwh=session.energy_kwh + power * (span / timedelta(hours=1)),
+        flows=_joined(session.flows, Flow(start=since, end=after.at, kw=power)),
+        metered_at=after.at,
+        max_kw=kw,
+    )
+    return replace(state, session=session)
+
+
+def _power_learned(learned: Learned, charge: ChargeFacet, *, soc_pct: float | None) -> Learned:
+    """Move the learned power towards what is seen, below the taper only; faster down than up (P28)."""
+    if not charge.charging or not charge.power_kw or (soc_pct is not None and soc_pct >= TAPER_FROM_PCT):
+        return learned
+    if learned.power_kw is None:
+        return replace(learned, power_kw=charge.power_kw)
+    share = LEARN_DOWN if charge.power_kw < learned.power_kw else LEARN_UP
+    return replace(learned, power_kw=learned.power_kw + share * (charge.power_kw - learned.power_kw))
+
+
+def _joined(flows: tuple[Flow, ...], new: Flow) -> tuple[Flow, ...]:
+    if flows and flows[-1].end == new.start and abs(flows[-1].kw - new.kw) <= 0.02 * new.kw:
+        return (*flows[:-1], replace(flows[-1], end=new.end))
+    return (*flows, new)[-FLOWS_KEPT:]
+
+
+def read_hand(state: VehicleState, *, before: ChargeFacet, limits: Limits) -> HandSeen:
+    """Say whose hand moved between the facet `before` and the one now in `state` (DESIGN's table)."""
+    after, session = state.observation.charge, state.session
+    if session is None or after.charging is None or before.charging is None or before.charging == after.charging:
+        return HandSeen.NOBODY
+    if _ours(state, Action.START if after.charging else Action.STOP, limits):
+        return HandSeen.OURS
+    if after.charging:
+        if (after.at or session.opened_at) - session.plugged_at <= limits.t_auto:
+            return HandSeen.CAR
+        return HandSeen.PERSON if state.desired is Desired.HOLD else HandSeen.NOBODY
+    meant = after.delivery is Delivery.STOPPED and after.plugged is True and after.full is not True
+    return HandSeen.UNCLAIMED if meant else HandSeen.NOBODY
+
+
+def _ours(state: VehicleState, action: Action, limits: Limits) -> bool:
+    """Tell whether a command of ours may have caused it: sent within `T_verify` before the source time of the move."""
+    moved_at = state.observation.charge.at
+    mine = [c for c in (*state.recent, state.command) if c is not None and c.action is action]
+    return any(
+        moved_at is None or c.sent_at - limits.future_max <= moved_at <= c.sent_at + limits.t_verify for c in mine
+    )
+
+
+def _hands(
+    state: VehicleState, *, before: ChargeFacet, home: Home, limits: Limits, at: datetime
+) -> tuple[VehicleState, list[Event]]:
+    session = state.session
+    assert session is not None
+    if place(home, state.observation).place is not Place.HOME:
+        return state, []
+    match read_hand(state, before=before, limits=limits):
+        case HandSeen.PERSON if state.override is None:
+            return _overridden(state, Will.CHARGE, Hand.CAR, at)
+        case HandSeen.UNCLAIMED if state.override is None or state.override.will is Will.READY_BY:
+            stops = session.stops + 1
+            state = replace(state, session=replace(session, stops=stops, stopped_at=at))
+            if stops > 1:  # corrected once already: read as the person's wish
+                return _overridden(state, Will.HOLD, Hand.UNKNOWN, at)
+            return state, []
+        case HandSeen.OURS | HandSeen.CAR | HandSeen.NOBODY if state.observation.charge.charging and session.stopped_at:
+            return replace(state, session=replace(session, stopped_at=None)), []
+        case _:
+            return state, []
+
+
+def _overridden(state: VehicleState, will: Will, hand: Hand, at: datetime) -> tuple[VehicleState, list[Event]]:
+    override = Override(will=will, by=hand, set_at=at)
+    return replace(state, override=override), [{"k": "OVR", "op": "set", "will": will, "from": hand, "until": None}]

@@ -1,0 +1,68 @@
+"""The simulator's time: an event loop's clock, run at a chosen speed."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Simulated time, as the simulator reads it and waits for it."""
+
+    def now(self) -> datetime:
+        """Return the present simulated instant (aware, UTC)."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for that many simulated seconds."""
+        ...
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Wait until a simulated instant; return at once if it has passed."""
+        ...
+
+    def call_at(self, at: datetime, do: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have the running loop call `do` at a simulated instant; the handle cancels it."""
+        ...
+
+
+class LoopClock:
+    """Time of the running event loop from `start_at` on, `speed` simulated seconds for each of the loop's.
+
+    The loop may be a real one or one with a virtual clock: nothing here reads the machine's wall clock. Time starts to
+    run when the clock is first read inside a loop.
+    """
+
+    def __init__(self, start_at: datetime, speed: float = 1.0) -> None:
+        if start_at.tzinfo is None:
+            raise ValueError("start_at must be aware")
+        if speed <= 0:
+            raise ValueError("speed must be positive")
+        self.start_at = start_at.astimezone(UTC)
+        self.speed = speed
+        self._origin_s: float | None = None
+
+    def _loop(self) -> tuple[asyncio.AbstractEventLoop, float]:
+        loop = asyncio.get_running_loop()
+        if self._origin_s is None:
+            self._origin_s = loop.time()
+        return loop, self._origin_s
+
+    def now(self) -> datetime:
+        """Return the present simulated instant (aware, UTC)."""
+        loop, origin_s = self._loop()
+        return self.start_at + timedelta(seconds=(loop.time() - origin_s) * self.speed)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for that many simulated seconds."""
+        self._loop()
+        await asyncio.sleep(max(0.0, seconds) / self.speed)
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Wait until a simulated instant; return at once if it has passed."""
+        await self.sleep((at - self.now()).total_seconds())
+
+    def call_at(self, at: datetime, do: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have the running loop call `do` at a simulated instant; the handle cancels it."""
+        loop, origin_s = self._loop()
+        return loop.call_at(origin_s + (at - self.start_at).total_seconds() / self.speed, do)

@@ -1,0 +1,39 @@
+"""Run a simulator alone until it is told to stop."""
+
+import asyncio
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+
+from simulator.clock import LoopClock
+from simulator.scenario import standalone_world
+from simulator.server import serve
+
+
+async def run(*, port: int, as_json: bool, speed: float, seed: int, host: str = "127.0.0.1") -> None:
+    """Serve the standalone world; the first line printed says where and with which credentials.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    start_at = datetime.now(UTC)  # noqa: TID251 - where simulated time starts; it is read once
+    world = standalone_world(seed=seed, start_at=start_at)
+    running = await serve(world, LoopClock(start_at, speed), host=host, port=port)
+    try:
+        found = {"url": running.url, "client_id": world.client_id, "client_secret": world.client_secret}
+        text = json.dumps(found) if as_json else "\n".join(f"{key:14}{value}" for key, value in found.items())
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        await stopped.wait()
+    finally:
+        await running.stop()
+
+
+def main(port: int, as_json: bool, speed: float = 1.0, seed: int = 1) -> None:
+    """Serve the standalone world until SIGINT or SIGTERM (port 0: any free one)."""
+    asyncio.run(run(port=port, as_json=as_json, speed=speed, seed=seed))

@@ -1,0 +1,114 @@
+"""What the provider knows of a vehicle: a look now and then, never the truth itself."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from simulator.charger import VOLTS, Charger
+from simulator.places import Point
+from simulator.refresher import Refresher
+
+if TYPE_CHECKING:
+    from simulator.vehicle import Vehicle
+
+CHARGING_EVERY_S = 120.0
+REGULAR_EVERY_S = 420.0
+UNREACHABLE_EVERY_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VehicleView:
+    """What was seen at `at`; None where the vehicle did not say."""
+
+    at: datetime | None = None
+    soc_pct: int | None = None
+    delivery: str = "UNKNOWN"
+    kw: float | None = None
+    limit_kw: float | None = None
+    remaining_min: int | None = None
+    max_current_a: float | None = None
+    fully_charged: bool | None = None
+    position: Point | None = None
+    position_at: datetime | None = None
+
+    @property
+    def plugged(self) -> bool | None:
+        """Whether it was plugged in, as far as known."""
+        return None if self.delivery == "UNKNOWN" else self.delivery.startswith("PLUGGED_IN")
+
+    @property
+    def charging(self) -> bool | None:
+        """Whether it was charging, as far as known."""
+        return None if self.delivery == "UNKNOWN" else self.delivery == "PLUGGED_IN:CHARGING"
+
+
+class Telemetry:
+    """The provider's cached picture of one vehicle."""
+
+    def __init__(self, vehicle: "Vehicle") -> None:
+        self._vehicle = vehicle
+        self._agenda = vehicle.world.agenda
+        self.seen = VehicleView()
+        self.recognised: Charger | None = None
+        self.last_seen = self._agenda.now
+        self.reachable: bool | None = None
+        self.looks = 0
+        self.hints = 0
+        self.flickers = 0
+        self.frozen_soc = False
+        self.refresher = Refresher(self._agenda, every=self._every, refresh=self.look)
+
+    def moved(self) -> None:
+        """Have a change noticed in about 20 s, when the car can say so."""
+        if self._vehicle.reachable:
+            self.refresher.hasten(self._vehicle.rng.uniform(15.0, 25.0))
+
+    def hint(self) -> None:
+        """Look sooner because a client asked; a sleeping car takes longer to answer."""
+        self.hints += 1
+        low_s, high_s = (20.0, 40.0) if self._vehicle.asleep else (5.0, 15.0)
+        self.refresher.hasten(self._vehicle.rng.uniform(low_s, high_s))
+
+    def _every(self) -> float:
+        vehicle = self._vehicle
+        if not vehicle.reachable:
+            return UNREACHABLE_EVERY_S
+        if vehicle.charging:
+            return CHARGING_EVERY_S
+        return vehicle.mood.sleep_refresh_s if vehicle.asleep else REGULAR_EVERY_S
+
+    def look(self) -> None:
+        """Read the vehicle, if it can be reached, and tell whoever listens when something changed."""
+        vehicle = self._vehicle
+        self.looks += 1
+        self.reachable = vehicle.reachable
+        if vehicle.reachable:
+            self.last_seen = self._agenda.now
+            self.seen = self._picture()
+        vehicle.world.publish_vehicle(vehicle)
+
+    def _picture(self) -> VehicleView:
+        vehicle, now = self._vehicle, self._agenda.now
+        kw, soc_pct = vehicle.power_kw(), vehicle.true_soc_pct()
+        limit_kwh = vehicle.battery.capacity_kwh * vehicle.charge_limit_pct / 100
+        remaining_s = vehicle.battery.seconds_to(
+            stored_kwh=vehicle.stored_kwh, goal_kwh=limit_kwh, limit_kw=max(vehicle.limit_kw, 0.1)
+        )
+        delivery = vehicle.delivery
+        if self.flickers > 0:
+            self.flickers -= 1
+            delivery = "UNPLUGGED" if vehicle.plugged else "PLUGGED_IN:STOPPED"
+        frozen = self.frozen_soc and self.seen.soc_pct is not None
+        view = VehicleView(
+            at=now,
+            soc_pct=self.seen.soc_pct if frozen else int(soc_pct + 1e-6),
+            delivery=delivery,
+            kw=round(kw, 2) if vehicle.charging and vehicle.reports_power else None,
+            limit_kw=vehicle.limit_kw if vehicle.plugged else None,
+            remaining_min=round(remaining_s / 60) if vehicle.charging else None,
+            max_current_a=round(vehicle.limit_kw * 1000 / VOLTS / 3) if vehicle.plugged else None,
+            fully_charged=delivery == "PLUGGED_IN:COMPLETE",
+        )
+        if vehicle.has_gps and "vehicle:read:location" in vehicle.scopes:
+            view = replace(view, position=vehicle.position, position_at=now)
+        return view

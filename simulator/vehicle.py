@@ -1,0 +1,379 @@
+"""A vehicle as it truly is: battery, plug, place, moods; commands and people act on it here."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from simulator.agenda import Timer
+from simulator.capability import Capability
+from simulator.charger import Charger
+from simulator.instants import next_departure
+from simulator.physics import Battery
+from simulator.places import Point, distance_m
+from simulator.session import Session
+from simulator.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+UNPLUGGED = "UNPLUGGED"
+INITIALIZING = "PLUGGED_IN:INITIALIZING"
+CHARGING = "PLUGGED_IN:CHARGING"
+STOPPED = "PLUGGED_IN:STOPPED"
+COMPLETE = "PLUGGED_IN:COMPLETE"
+NO_POWER = "PLUGGED_IN:NO_POWER"
+FAULT = "PLUGGED_IN:FAULT"
+
+SCOPES = ("vehicle:control:charging", "vehicle:read:data", "vehicle:read:location")
+HANDSHAKE_S = 15.0
+TRUTH_EVERY_S = 900.0
+HOME_RADIUS_M = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habit:
+    """When the owner wants the car, and with how much."""
+
+    departure: time
+    days: frozenset[int]
+    target_soc_pct: float
+
+
+@dataclass(kw_only=True)
+class Mood:
+    """How a car takes commands."""
+
+    latency_s: tuple[float, float] = (5.0, 15.0)
+    asleep_latency_s: tuple[float, float] = (40.0, 150.0)
+    window_s: float = 720.0
+    silent_commands: int = 0
+    no_power_starts: int = 0
+    sleep_refresh_s: float = 1200.0
+    sleeps_after_s: float = 900.0
+
+
+@dataclass(kw_only=True, eq=False)
+class Vehicle:
+    """A car linked to a user, with everything that is true of it."""
+
+    world: "World"
+    id: str
+    user_id: str
+    created_at: datetime
+    home: Point
+    timezone: str
+    battery: Battery
+    soc_pct: float = field(repr=False)
+    vendor: str = "VOLKSWAGEN"
+    brand: str = "Volkswagen"
+    model: str = "ID.3 Pro"
+    year: int = 2022
+    vin: str = "WVWZZZE1ZNP000001"
+    name: str = "Car"
+    max_power_kw: float = 11.0
+    charge_limit_pct: float = 90.0
+    range_km: float = 400.0
+    auto_start: bool = True
+    native_control: bool = True
+    has_gps: bool = True
+    reports_power: bool = True
+    habit: Habit | None = None
+    mood: Mood = field(default_factory=Mood)
+    scopes: tuple[str, ...] = SCOPES
+    capabilities: dict[str, Capability] = field(default_factory=dict)
+    reachable: bool = True
+    controlled_elsewhere: bool = False
+    pair_valid: bool = True
+    failed_unplugged: int = 0
+    delivery: str = UNPLUGGED
+    charger: Charger | None = None
+    supply_kw: float = 0.0
+    held_by_person: bool = False
+    smart_policy: dict[str, object] = field(
+        default_factory=lambda: {"isEnabled": False, "deadline": None, "minimumChargeLimit": 0}
+    )
+    session: Session | None = None
+    position: Point = field(init=False)
+    stored_kwh: float = field(init=False)
+    active_at: datetime = field(init=False)
+    telemetry: Telemetry = field(init=False)
+    _since: datetime = field(init=False)
+    _timers: dict[str, Timer] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.position = self.home
+        self.stored_kwh = self.battery.capacity_kwh * self.soc_pct / 100
+        self._since = self.active_at = self.world.agenda.now
+        self.rng = random.Random(f"{self.world.seed}:{self.id}")
+        self.telemetry = Telemetry(self)
+
+    # what is so now
+
+    @property
+    def plugged(self) -> bool:
+        """Whether the plug is in."""
+        return self.delivery != UNPLUGGED
+
+    @property
+    def charging(self) -> bool:
+        """Whether energy flows."""
+        return self.delivery == CHARGING
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the car truly stands at home."""
+        return distance_m(self.position, self.home) <= HOME_RADIUS_M
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the car has nothing to do and has gone to sleep."""
+        idle_s = (self.world.agenda.now - self.active_at).total_seconds()
+        return not self.charging and idle_s > self.mood.sleeps_after_s
+
+    @property
+    def limit_kw(self) -> float:
+        """The most that car and supply together take now, before the taper [kW]."""
+        if self.charger is None:
+            return self.supply_kw
+        return min(self.max_power_kw, self.charger.limit_kw)
+
+    @property
+    def path_open(self) -> bool:
+        """Whether a command sent through the API would reach the car now."""
+        paired = self.telemetry.recognised
+        by_charger = paired is not None and paired is self.charger and paired.reachable
+        by_itself = self.native_control and self.reachable
+        return self.plugged and not self.world.outage and (by_itself or by_charger)
+
+    def power_kw(self) -> float:
+        """Return the power drawn from the grid now [kW]."""
+        self.settle()
+        if not self.charging:
+            return 0.0
+        return self.battery.power_kw(stored_kwh=self.stored_kwh, limit_kw=self.limit_kw)
+
+    def true_soc_pct(self) -> float:
+        """Return the true state of charge now [%]."""
+        self.settle()
+        return 100 * self.stored_kwh / self.battery.capacity_kwh
+
+    # driving and plugging
+
+    def plug_in(self, charger: Charger | None = None, *, power_kw: float | None = None) -> None:
+        """Put the plug in: into a linked charger, or into an unknown one of so much power."""
+        self.world.catch_up()
+        if self.plugged:
+            raise ValueError(f"{self.id} is plugged in already")
+        if charger is not None and charger.vehicle is not None:
+            raise ValueError(f"charger {charger.id} is taken")
+        self.charger = charger
+        self.supply_kw = self.max_power_kw if power_kw is None else power_kw
+        self.delivery = STOPPED
+        self.held_by_person = False
+        if charger is not None:
+            charger.vehicle = self
+            charger.moved()
+            self.world.pairing.plugged(self, charger)
+        if self.at_home:
+            self._open_session()
+        self.changed("plug")
+        if self.auto_start:
+            self._begin("auto")
+
+    def unplug(self) -> None:
+        """Take the plug out; nothing happens when it is out already."""
+        self.world.catch_up()
+        if not self.plugged:
+            return
+        self.settle()
+        self._drop_timers()
+        self.delivery = UNPLUGGED
+        charger, self.charger = self.charger, None
+        self.held_by_person = False
+        if charger is not None:
+            charger.vehicle = None
+            charger.moved()
+        if self.session is not None:
+            self.session.unplugged_at = self.world.agenda.now
+            self.world.closed_sessions.append(self.session)
+            self.session = None
+        self.changed("unplug")
+        self.world.pairing.unplugged(self)
+
+    def drive_to(self, place: Point, *, used_kwh: float = 0.0) -> None:
+        """Be at a place, with so much energy used on the way; the battery never falls below 5 %."""
+        self.unplug()
+        self.stored_kwh = max(0.05 * self.battery.capacity_kwh, self.stored_kwh - used_kwh)
+        self.position = place
+        self.changed("drive")
+
+    # who acts on it
+
+    def person_starts(self) -> None:
+        """Have the owner start charging in the car's own app."""
+        self.world.catch_up()
+        self.held_by_person = False
+        self._begin("person")
+
+    def person_stops(self) -> None:
+        """Have the owner stop charging in the car's own app; it stays so until started or unplugged."""
+        self.world.catch_up()
+        if self.plugged:
+            self.held_by_person = True
+            self._halt(STOPPED, "person")
+
+    def car_stops(self, delivery: str = STOPPED) -> None:
+        """Have the car stop by itself: a timer of its own, or a fault."""
+        self.world.catch_up()
+        if self.plugged:
+            self._halt(delivery, "car")
+
+    def set_soc(self, soc_pct: float) -> None:
+        """Set the true state of charge [%]."""
+        self.world.catch_up()
+        self.settle()
+        self.stored_kwh = self.battery.capacity_kwh * soc_pct / 100
+        self._plan_end()
+        self.changed("set")
+
+    def set_reachable(self, reachable: bool) -> None:
+        """Let the provider reach the car's own connection, or not."""
+        self.world.catch_up()
+        self.reachable = reachable
+        self.changed("reachable" if reachable else "unreachable")
+
+    def obey(self, kind: str) -> str:
+        """Carry out a command that has reached the device: `done`, `unnecessary` or `unplugged`."""
+        self.active_at = self.world.agenda.now
+        if not self.plugged:
+            return "unplugged"
+        if kind == "STOP":
+            if self.delivery not in {CHARGING, INITIALIZING}:
+                return "unnecessary"
+            self._halt(STOPPED, "command")
+            return "done"
+        if self.delivery in {CHARGING, INITIALIZING}:
+            return "unnecessary"
+        self.held_by_person = False
+        if self.mood.no_power_starts > 0:
+            self.mood.no_power_starts -= 1
+            self._halt(NO_POWER, "command")
+        else:
+            self._begin("command")
+        return "done"
+
+    # the course of charging
+
+    def settle(self) -> None:
+        """Bring the stored energy up to the present."""
+        now = self.world.agenda.now
+        if self.charging and now > self._since:
+            before_kwh = self.stored_kwh
+            seconds = (now - self._since).total_seconds()
+            self.stored_kwh = self.battery.charge(stored_kwh=before_kwh, limit_kw=self.limit_kw, seconds=seconds)
+            if self.session is not None:
+                self.session.draw(self._since, now, (self.stored_kwh - before_kwh) / self.battery.efficiency)
+        self._since = now
+
+    def limit_changed(self) -> None:
+        """Follow a change of the charger's limit; the caller has settled before it."""
+        self._plan_end()
+        self.changed("command")
+
+    def changed(self, cause: str) -> None:
+        """Tell the truth, note what blocks, and have the provider notice in its own time."""
+        self.settle()
+        self.active_at = self.world.agenda.now
+        if self.session is not None:
+            self.session.note(self.world.agenda.now, self._blocked_by())
+        self.telemetry.moved()
+        if self.charger is not None:
+            self.charger.moved()
+        self.tell(cause)
+
+    def tell(self, cause: str) -> None:
+        """Report the truth, and again in a quarter of an hour while plugged in."""
+        self.world.tell_truth(self, cause)
+        if self.plugged:
+            self._replace("truth", TRUTH_EVERY_S, lambda: self.tell("time"))
+
+    def path_changed(self) -> None:
+        """Note that the way for commands opened or closed."""
+        if self.session is not None:
+            self.session.note(self.world.agenda.now, self._blocked_by())
+        self.tell("path")
+
+    def _blocked_by(self) -> str | None:
+        if self.held_by_person:
+            return "a person held the car"
+        return None if self.path_open or self.charging else "the command path was down"
+
+    def _begin(self, cause: str) -> None:
+        self.settle()
+        if not self.plugged or self.delivery in {CHARGING, INITIALIZING}:
+            return
+        if self._goal_kwh() <= self.stored_kwh:
+            self.delivery = COMPLETE
+        else:
+            self.delivery = INITIALIZING
+            self._replace("phase", HANDSHAKE_S, lambda: self._flow(cause))
+        self.changed(cause)
+
+    def _flow(self, cause: str) -> None:
+        self.settle()
+        self.delivery = CHARGING
+        self._plan_end()
+        self.changed(cause)
+
+    def _plan_end(self) -> None:
+        if self.charging:
+            seconds = self.battery.seconds_to(
+                stored_kwh=self.stored_kwh, goal_kwh=self._goal_kwh(), limit_kw=self.limit_kw
+            )
+            self._replace("phase", min(seconds, 1e8), lambda: self._halt(COMPLETE, "car"))
+
+    def _halt(self, delivery: str, cause: str) -> None:
+        self.settle()
+        if timer := self._timers.pop("phase", None):
+            timer.cancel()
+        self.delivery = delivery
+        self.changed(cause)
+
+    def _goal_kwh(self) -> float:
+        return self.battery.capacity_kwh * self.charge_limit_pct / 100
+
+    def _open_session(self) -> None:
+        now = self.world.agenda.now
+        habit = self.habit
+        departure_at = next_departure(now, habit.departure, habit.days, self.timezone) if habit else None
+        self.session = Session(
+            vehicle_id=self.id,
+            user_id=self.user_id,
+            battery=self.battery,
+            plugged_at=now,
+            stored_at_plug_in_kwh=self.stored_kwh,
+            limit_kw=self.limit_kw,
+            charge_limit_pct=self.charge_limit_pct,
+            target_soc_pct=habit.target_soc_pct if habit else None,
+            departure_at=None,
+        )
+        if departure_at is not None:
+            seconds = (departure_at - now).total_seconds()
+            self._replace("departure", seconds, lambda: self._reach_departure(departure_at))
+
+    def _reach_departure(self, departure_at: datetime) -> None:
+        if self.session is not None:
+            self.session.departure_at = departure_at
+            self.session.soc_at_departure_pct = self.true_soc_pct()
+
+    def _replace(self, name: str, seconds: float, do: Callable[[], None]) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+        self._timers[name] = self.world.agenda.at(self.world.agenda.now + timedelta(seconds=seconds), do)
+
+    def _drop_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

@@ -1,0 +1,215 @@
+"""The promise that a deadline is met (L1), and that a miss is never our own doing (L1b): judged by the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from scheduler.checker.record import HOUR, MINUTE, Event, Record
+from scheduler.checker.rule import Rule, Violation
+
+HEALTHY_FOR = 45 * MINUTE
+CONTRADICTING = frozenset({"hold", "hands_off"})
+OWN_STOP = frozenset({"command", "our_stop", "own_stop"})
+"""What `TRUTH.cause` says where charging ended by our own STOP."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charging:
+    """What the truth knows of a vehicle's charging. None: not told."""
+
+    kwh_per_pct: float | None
+    kw_max: float | None
+    limit_pct: float | None
+
+    @classmethod
+    def of(cls, truths: Sequence[Event]) -> Charging:
+        """Read each member from the last of the truths that tells it, under either of its names."""
+
+        def last(name: str) -> Any:
+            return next((truth[name] for truth in reversed(truths) if truth.get(name) is not None), None)
+
+        kwh_per_pct, capacity_kwh, kw_max = last("kwh_per_pct"), last("capacity_kwh"), last("kw_max")
+        return cls(
+            kwh_per_pct=capacity_kwh / 100 if kwh_per_pct is None and capacity_kwh is not None else kwh_per_pct,
+            kw_max=last("max_kw") if kw_max is None else kw_max,
+            limit_pct=last("limit"),
+        )
+
+    def span(self, points: float) -> int | None:
+        """Return how long so many points of charge take at full power [ns]; None if that is not told."""
+        if self.kwh_per_pct is None or not self.kw_max:
+            return None
+        return round(max(points, 0.0) * self.kwh_per_pct / self.kw_max * HOUR)
+
+
+@dataclass(kw_only=True)
+class TrueSession:
+    """A true plug session at home. `truths` are its `TRUTH` events in order, the first being the plug-in."""
+
+    truths: list[Event]
+    excused: bool
+    need: Event | None = None
+    owner_acted: bool = False
+    due: list[Event] = field(default_factory=list)
+    stop: Event | None = None
+    alerts: list[int] = field(default_factory=list)
+
+    def soc_at(self, at: int) -> float:
+        """Return the true state of charge at an instant [%], linear between truths, level outside them."""
+        for earlier, later in pairwise(self.truths):
+            if earlier["t"] <= at < later["t"]:
+                share = (at - earlier["t"]) / (later["t"] - earlier["t"])
+                return float(earlier["soc"] + share * (later["soc"] - earlier["soc"]))
+        return float(self.truths[0 if at < self.truths[0]["t"] else -1]["soc"])
+
+    def path_was_up(self, start: int, end: int) -> bool:
+        """Return whether the command path was up at any moment from start to end."""
+        return any(
+            earlier["path"] and earlier["t"] <= end and later["t"] > start
+            for earlier, later in pairwise([*self.truths, {"t": end + 1}])
+        )
+
+
+class Deadline(Rule):
+    """At a deadline the vehicle has its target, if it was at home, not forbidden, and could be commanded in time."""
+
+    code = "L1"
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, TrueSession] = {}
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Follow the true sessions, and judge every deadline that has been reached."""
+        if event["k"] != "TRUTH":
+            return
+        session = self._sessions.get(event["v"])
+        at_home = event["plugged"] is True and event["home"] is True
+        if session is not None:
+            session.truths.append(event)  # the one that ends the session, too: it tells the last state of charge
+            yield from self._judge_due(session, event, record)
+            if not at_home:
+                del self._sessions[event["v"]]
+        elif at_home:
+            self._sessions[event["v"]] = TrueSession(
+                truths=[event], excused=_is_excused(event["v"], event["t"], record)
+            )
+
+    def learn(self, event: Event, record: Record) -> None:
+        """Follow the deadline in force, our own STOPs and alerts, and what excuses the session."""
+        if event["k"] == "CONF":
+            for vehicle_id, session in self._sessions.items():
+                session.owner_acted = True
+                session.excused |= _is_excused(vehicle_id, event["t"], record)
+        followed = self._sessions.get(event.get("v") or "")
+        if followed is None:
+            return
+        match event["k"]:
+            case "NEED":
+                _follow_need(followed, event)
+            case "OVR":
+                followed.owner_acted = True
+            case "SEND" if event["act"] == "STOP":
+                followed.stop = record.vehicle(event["v"]).commands[event["cmd"]].intent or event
+            case "ALERT" if event.get("op") != "cleared" and _names_the_deadline(event):
+                followed.alerts.append(event["t"])
+        followed.excused |= _is_excused(event["v"], event["t"], record)
+
+    def _judge_due(self, session: TrueSession, event: Event, record: Record) -> Iterator[Violation]:
+        if session.need is not None and session.need["deadline"] <= event["t"]:
+            session.due.append(session.need)
+            session.need = None
+        session.excused |= record.home(event["v"]) is None
+        for need in session.due:
+            verdict = _verdict(session, need, eps_pct=record.params["eps_soc"])
+            if verdict is not None:
+                code, text = verdict
+                yield self.broken(event, text, code=code)
+        session.due.clear()
+
+
+def _is_excused(vehicle_id: str, at: int, record: Record) -> bool:
+    """Return whether the user or the configuration forbids charging; a daemon yet to start excuses nothing."""
+    vehicle = record.vehicle(vehicle_id)
+    if record.home(vehicle_id) is None:
+        return False
+    return vehicle.will(at) in CONTRADICTING or record.why_no_command(vehicle) is not None
+
+
+def _names_the_deadline(alert: Event) -> bool:
+    return str(alert["code"]).upper().replace("-", "_") == "DEADLINE_AT_RISK"
+
+
+def _follow_need(session: TrueSession, event: Event) -> None:
+    """Take the deadline of a need. Only after the owner did something may it be withdrawn."""
+    if session.need is not None and session.need["deadline"] <= event["t"]:
+        session.due.append(session.need)
+        session.need = None
+    deadline = event.get("deadline")
+    if deadline is not None and event.get("target") is not None:
+        if deadline > event["t"]:
+            session.need, session.owner_acted = event, False
+    elif session.owner_acted:
+        session.need = None
+
+
+def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str, str] | None:
+    """Return the rule that a reached deadline broke and how; None if it was met or the miss is excused."""
+    charging, deadline = Charging.of(session.truths), need["deadline"]
+    target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
+    soc = session.soc_at(deadline)
+    if soc >= target - eps_pct or session.excused:
+        return None
+    plugged_at = session.truths[0]["t"]
+    shortest = charging.span(target - eps_pct - session.truths[0]["soc"])
+    if shortest is not None and plugged_at + shortest > deadline:
+        return None
+    text = f"{soc:.1f} % at the deadline, target {target:g} %"
+    if _ended_by_our_stop(session, deadline):
+        return None if _stop_is_excused(session, need, charging, target) else ("L1b", f"{text}, after our own STOP")
+    return ("L1", text) if _had_its_chance(session, need, charging, target) else None
+
+
+def _true_lst(session: TrueSession, need: Event, charging: Charging, target: float, *, at: int) -> int:
+    """Return the latest start as of an instant; the daemon's own where the truth does not tell the power."""
+    span = charging.span(target - session.soc_at(at))
+    if span is not None:
+        return int(need["deadline"]) - span
+    return int(need["deadline"] if need.get("lst") is None else need["lst"])
+
+
+def _had_its_chance(session: TrueSession, need: Event, charging: Charging, target: float) -> bool:
+    """Return whether the path was up for 45 min on end between the plug-in and the true latest start."""
+    since: int | None = None
+    for earlier, later in pairwise(session.truths):
+        if not earlier["path"]:
+            since = None
+            continue
+        since = earlier["t"] if since is None else since
+        long_enough_at = since + HEALTHY_FOR
+        if earlier["t"] <= long_enough_at <= later["t"]:
+            return long_enough_at <= _true_lst(session, need, charging, target, at=long_enough_at)
+    return False
+
+
+def _ended_by_our_stop(session: TrueSession, deadline: int) -> bool:
+    """Return whether the last time that it did not charge before the deadline was for a STOP of ours."""
+    idle = [truth for truth in session.truths if truth["t"] < deadline and not truth["charging"]]
+    if not idle or session.stop is None:
+        return False
+    cause = idle[-1].get("cause")
+    if cause is not None:
+        return cause in OWN_STOP
+    stopped_at = session.stop["t"]
+    return not any(truth["charging"] and stopped_at < truth["t"] <= idle[-1]["t"] for truth in session.truths)
+
+
+def _stop_is_excused(session: TrueSession, need: Event, charging: Charging, target: float) -> bool:
+    """Return whether the path was down from before the planned resume until after the latest start, and it was told."""
+    resume = None if session.stop is None else session.stop.get("resume")
+    if resume is None or not any(at < need["deadline"] for at in session.alerts):
+        return False
+    lst = _true_lst(session, need, charging, target, at=resume)
+    return not session.path_was_up(resume, max(resume, lst))

@@ -1,0 +1,49 @@
+"""Rules on what comes in: source times only forward (S16), every event once (S17)."""
+
+# ruff: noqa: ARG002 - all rules have the same hooks, whether or not one reads the record
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.checker.record import Event, Record
+from scheduler.checker.rule import Rule, Violation
+
+
+class TimeForward(Rule):
+    """The accepted source time of a facet never decreases."""
+
+    code = "S16"
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], int] = {}
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield each facet of an accepted observation that went back."""
+        if event["k"] != "OBS" or not event["ok"]:
+            return
+        for facet, src in event["ts"].items():
+            if src is None:
+                continue
+            latest = self._latest.get((event["v"], facet), src)
+            if src < latest:
+                yield self.broken(event, f"{facet} went back by {(latest - src) / 1e9:g} s")
+            self._latest[event["v"], facet] = max(src, latest)
+
+
+class Once(Rule):
+    """An event, told by the digest of its content, is applied at most once. Polls repeat themselves and may."""
+
+    code = "S17"
+
+    def __init__(self) -> None:
+        self._applied: set[tuple[str, str]] = set()
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield a webhook event that was applied before."""
+        if event["k"] != "OBS" or not event["ok"] or event["src"] != "webhook" or event.get("dig") is None:
+            return
+        key = event["v"], event["dig"]
+        if key in self._applied:
+            yield self.broken(event, "the same event was applied before")
+        self._applied.add(key)

@@ -1,0 +1,154 @@
+"""The checker on deadlines: L1 and L1b."""
+
+import pytest
+
+from tests.unit.checker_journal import Journal, minute
+
+# Plugged in at minute 0 with 50 %, 0.5 kWh to the point, 10 kW: 80 % takes 90 min, so the true latest start of a
+# deadline at minute 480 is minute 390.
+
+
+def night(*changes, soc=50.0, deadline=480, until=500, **need):
+    """A session that the given changes interrupt: pairs of a minute and what happens to the journal then."""
+    journal = Journal().lease().at(0).truth(soc).obs().need(target=80, deadline=minute(deadline), **need)
+    for at, change in sorted(changes, key=lambda one: one[0]):
+        change(journal.at(at))
+    return journal.at(until).truth(journal_soc(journal))
+
+
+def journal_soc(journal):
+    return [event["soc"] for event in journal.events if event["k"] == "TRUTH"][-1]
+
+
+def truth(soc, **members):
+    return lambda journal: journal.truth(soc, **members)
+
+
+def own_stop(journal):
+    return journal.obs().prices((0, 1440)).stop(resume=minute(200)).result("a")
+
+
+def warn(journal):
+    return journal.add("ALERT", code="DEADLINE_AT_RISK", sev="warning", until=None, op="raised")
+
+
+CHARGED = [(390, truth(50, charging=True)), (480, truth(80))]
+DOWN = (0.5, truth(50, path=False))
+
+
+@pytest.mark.parametrize(
+    ("broken", "kept"),
+    [
+        pytest.param(night(), night(*CHARGED), id="never-charged"),
+        pytest.param(
+            night((390, truth(50, charging=True)), (480, truth(77.9))),
+            night((390, truth(50, charging=True)), (480, truth(78))),
+            id="short-by-more-than-eps",
+        ),
+        pytest.param(
+            night((390, truth(50, charging=True, limit=70)), (480, truth(67, limit=70))),
+            night((390, truth(50, charging=True, limit=70)), (480, truth(70, limit=70))),
+            id="the-car's-own-limit-is-enough",
+        ),
+        pytest.param(
+            night((420, truth(71.9, charging=True)), (500, truth(80))),
+            night((420, truth(72, charging=True)), (500, truth(80))),
+            id="between-two-truths-it-is-linear",
+        ),
+        pytest.param(
+            night(DOWN, (345, truth(50)), deadline=480),
+            night(DOWN, (346, truth(50)), deadline=480),
+            id="forty-five-minutes-before-the-latest-start",
+        ),
+        pytest.param(
+            night((40, truth(50, path=False)), (100, truth(50)), (145, truth(50, path=False))),
+            night((40, truth(50, path=False)), (100, truth(50)), (140, truth(50, path=False))),
+            id="forty-five-minutes-on-end",
+        ),
+        pytest.param(night(), night((60, lambda j: j.ovr("hold"))), id="the-user-holds"),
+        pytest.param(
+            night((60, lambda j: j.ovr("ready-by"))), night((60, lambda j: j.ovr("hands_off"))), id="hands-off"
+        ),
+        pytest.param(night(), night((60, lambda j: j.conf(mode="observe"))), id="only-observed"),
+        pytest.param(night(until=480), night(until=479), id="no-truth-reaches-the-deadline"),
+        pytest.param(
+            night((480, truth(50, plugged=False))),
+            night((479, truth(50, plugged=False))),
+            id="unplugged-before-the-deadline",
+        ),
+        pytest.param(night(), night((60, lambda j: j.need(deadline=minute(900)))), id="the-deadline-moves-in-time"),
+        pytest.param(
+            night((480, lambda j: j.need(deadline=minute(900)))),
+            night((479, lambda j: j.need(deadline=minute(900)))),
+            id="the-deadline-in-force-as-time-reaches-it",
+        ),
+        pytest.param(
+            night((60, lambda j: j.need(deadline=None))),
+            night((60, lambda j: j.conf().need(deadline=None))),
+            id="only-the-owner-withdraws-a-deadline",
+        ),
+    ],
+)
+def test_a_missed_deadline_is_named_and_its_sibling_is_not(broken, kept):
+    assert broken.rules() == {"L1"}
+    assert kept.rules() == set()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"kw_max": 10.0, "kwh_per_pct": 0.5}, {"max_kw": 10.0, "capacity_kwh": 50.0}],
+    ids=["by-the-point", "by-capacity"],
+)
+def test_the_true_latest_start_follows_from_the_power_that_the_truth_tells(told):
+    def journal(back_at, members):
+        untold = {"kwh_per_pct": None, "kw_max": None, **members}
+        silent = Journal().lease().truth(50, path=False, **untold).need(deadline=minute(480), lst=minute(300))
+        return silent.at(back_at).truth(50, **untold).at(480).truth(50, **untold).rules()
+
+    assert (journal(345, told), journal(346, told)) == ({"L1"}, set())
+    assert (journal(255, {}), journal(256, {})) == ({"L1"}, set())  # untold, the latest start is the daemon's own
+
+
+def test_a_session_away_from_home_has_no_deadline():
+    assert (
+        Journal().lease().truth(50, home=False).need(deadline=minute(60)).at(90).truth(50, home=False).rules() == set()
+    )
+
+
+@pytest.mark.parametrize(
+    "cause", [pytest.param("command", id="told-by-the-truth"), pytest.param(None, id="told-by-the-last-send")]
+)
+class TestOwnStop:
+    """A miss after our own STOP is L1b, unless nothing could be done about it and it was told."""
+
+    def stopped(self, cause, *changes, back=None):
+        """Stopped by us at 60 with a resume at 200; the path is down from 190."""
+        charging, idle = (5, truth(50, charging=True)), (61, truth(60, cause=cause))
+        outage = (190, truth(60, path=False, cause=cause))
+        recovery = () if back is None else ((back, truth(60, cause=cause)),)
+        return night(charging, (60, own_stop), idle, outage, *recovery, *changes)
+
+    def test_it_is_a_rule_of_its_own(self, cause):
+        assert self.stopped(cause).rules() == {"L1b"}
+
+    def test_it_is_excused_if_the_path_was_down_and_the_alert_was_raised(self, cause):
+        assert self.stopped(cause, (250, warn)).rules() == set()
+
+    def test_it_is_excused_if_the_target_was_out_of_reach_from_the_plug_in(self, cause):
+        held = ((1, own_stop), (2, truth(50, cause=cause)))
+        assert night(*held, deadline=84).rules() == {"L1b"}  # 28 points at 10 kW take 84 min
+        assert night(*held, deadline=83).rules() == set()
+
+    def test_an_alert_after_the_deadline_is_too_late(self, cause):
+        assert self.stopped(cause, (485, warn)).rules() == {"L1b"}
+
+    def test_it_is_not_excused_if_the_path_came_back_in_time(self, cause):
+        assert self.stopped(cause, (250, warn), back=410).rules() == {"L1b"}
+        assert self.stopped(cause, (250, warn), back=430).rules() == set()  # 60 %: the true latest start is minute 420
+
+
+def test_a_miss_for_another_cause_after_our_stop_is_plain():
+    journal = night(
+        (60, own_stop), (61, truth(50, cause="command")), (200, truth(50, charging=True)), (201, truth(51, cause="car"))
+    )
+    assert journal.rules() == {"L1"}

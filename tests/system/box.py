@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,12 +106,10 @@ def dependencies(cache: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: something could not be fetched.
     """
-    wanted = hashlib.sha256()
-    for path in (CHECKOUT / "constraints.txt", CHECKOUT / "pyproject.toml", SYSTEM_PYTHON.resolve(), Path(__file__)):
-        wanted.update(path.read_bytes())
-    environment = cache / wanted.hexdigest()[:16]
+    recipe = [CHECKOUT / "constraints.txt", CHECKOUT / "pyproject.toml", SYSTEM_PYTHON.resolve(), Path(__file__)]
+    environment = cache / digest(recipe)[:16]
     if not (environment / "complete").exists():
-        shutil.rmtree(cache)
+        shutil.rmtree(cache)  # those of other versions too
         environment.mkdir(parents=True)
         project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
         requirements = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
@@ -126,12 +124,27 @@ def dependencies(cache: Path) -> Path:
 
 
 def install(environment: Path) -> None:
-    """Install this checkout's kwhen into the environment, as a user would; nothing is fetched for it.
+    """Install this checkout's kwhen into the environment, as a user would, unless it is there; nothing is fetched.
 
     Raises:
         subprocess.CalledProcessError: the project does not build.
     """
-    _at_opt_kwhen(environment, f"{PIP} --no-deps --no-build-isolation --force-reinstall .")
+    packages = ("scheduler", "policies", "storage", "simulator")
+    sources = [path for package in packages for path in sorted((CHECKOUT / package).rglob("*.*")) if path.is_file()]
+    current = digest([path for path in sources if path.suffix != ".pyc"])
+    there = environment / "installed"
+    if not there.exists() or there.read_text() != current:
+        _at_opt_kwhen(environment, f"{PIP} --no-deps --no-build-isolation --force-reinstall .")
+        there.write_text(current)
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Return a digest of the files' names and contents."""
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(f"{path}\0".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def _at_opt_kwhen(environment: Path, command: str) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from tests.system.box import Box, booted
 
-pytestmark = pytest.mark.xdist_group("systemd")
-
 STAND_IN = Path(__file__).with_name("stand_in.py")
 # The shipped delays are minutes; only they are shortened, and the stand-in takes the daemon's place.
 DROP_IN = """[Service]

@@ -155,6 +155,9 @@ class Actions:
             self._look_now(action, vehicle)
             self._end(action, "CANCELLED", "UNNECESSARY", "The device is already in the wanted state.")
             return
+        if result == "ignored":
+            self._again(action, unreachable=False)
+            return
         action.sent = True
         acknowledged = vehicle.delivery == "PLUGGED_IN:NO_POWER"
         self._world.agenda.after(

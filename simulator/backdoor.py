@@ -8,6 +8,7 @@ from aiohttp import web
 from simulator.answers import Refusal, read_object
 from simulator.keys import WEBHOOKS, WORLD
 from simulator.places import Point
+from simulator.telemetry import Distortion
 from simulator.vehicle import Vehicle
 from simulator.world import World
 
@@ -119,7 +120,15 @@ def _mood(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
 
 
 def _set(world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    allowed = {"auto_start", "native_control", "has_gps", "reports_power", "controlled_elsewhere", "charge_limit_pct"}
+    allowed = {
+        "weakness_kw",
+        "auto_start",
+        "native_control",
+        "has_gps",
+        "reports_power",
+        "controlled_elsewhere",
+        "charge_limit_pct",
+    }
     for name, value in body.items():
         if name in allowed:
             setattr(vehicle, name, value)
@@ -128,9 +137,11 @@ def _set(world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
     world.publish_vehicle(vehicle)
 
 
-def _telemetry(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    vehicle.telemetry.flickers = int(body.get("flickers", vehicle.telemetry.flickers))
-    vehicle.telemetry.frozen_soc = bool(body.get("frozen_soc", vehicle.telemetry.frozen_soc))
+def _distort(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
+    members = {name: value for name, value in body.items() if name != "do"}
+    if isinstance(members.get("position"), dict):
+        members["position"] = Point(**members["position"])
+    vehicle.telemetry.distortion = Distortion(**members)
 
 
 DEEDS: dict[str, Callable[[World, Vehicle, dict[str, Any]], None]] = {
@@ -146,7 +157,7 @@ DEEDS: dict[str, Callable[[World, Vehicle, dict[str, Any]], None]] = {
     "look": lambda _w, vehicle, _b: vehicle.telemetry.refresher.now(),
     "mood": _mood,
     "set": _set,
-    "telemetry": _telemetry,
+    "distort": _distort,
     "invalidate": lambda world, vehicle, _b: world.invalidate_credentials(vehicle.user_id, vehicle.vendor),
     "delete": lambda world, vehicle, _b: world.remove_vehicle(vehicle),
 }

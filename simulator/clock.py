@@ -5,6 +5,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from simulator.agenda import Agenda, Timer
+
+
+class Handle(Protocol):
+    """Something that was asked for and can be called off."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+        ...
+
 
 class Clock(Protocol):
     """Simulated time, as the simulator reads it and waits for it."""
@@ -21,7 +31,7 @@ class Clock(Protocol):
         """Wait until a simulated instant; return at once if it has passed."""
         ...
 
-    def call_at(self, at: datetime, do: Callable[[], None]) -> asyncio.TimerHandle:
+    def call_at(self, at: datetime, do: Callable[[], None]) -> Handle:
         """Have the running loop call `do` at a simulated instant; the handle cancels it."""
         ...
 
@@ -62,7 +72,44 @@ class LoopClock:
         """Wait until a simulated instant; return at once if it has passed."""
         await self.sleep((at - self.now()).total_seconds())
 
-    def call_at(self, at: datetime, do: Callable[[], None]) -> asyncio.TimerHandle:
+    def call_at(self, at: datetime, do: Callable[[], None]) -> Handle:
         """Have the running loop call `do` at a simulated instant; the handle cancels it."""
         loop, origin_s = self._loop()
         return loop.call_at(origin_s + (at - self.start_at).total_seconds() / self.speed, do)
+
+
+class ManualClock:
+    """Time that stands still until it is advanced; nothing here waits for anything real."""
+
+    def __init__(self, start_at: datetime) -> None:
+        self._agenda = Agenda(start_at.astimezone(UTC))
+
+    def now(self) -> datetime:
+        """Return the present simulated instant (aware, UTC)."""
+        return self._agenda.now
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass; what was asked for in between happens in its order."""
+        self._agenda.run_until(self._agenda.now + timedelta(seconds=seconds))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so much time was let pass."""
+        woken = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        timer = self._agenda.after(max(0.0, seconds), wake)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Wait until an instant; return at once if it has passed."""
+        await self.sleep((at - self.now()).total_seconds())
+
+    def call_at(self, at: datetime, do: Callable[[], None]) -> Timer:
+        """Have `do` called when time passes an instant; the timer cancels it."""
+        return self._agenda.at(at, do)

@@ -68,24 +68,29 @@ def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
     first, second = home(world, "home-oslo", at=OSLO, timezone="Europe/Oslo", chargers=oslo)
     third = home(world, "home-berlin", at=BERLIN, timezone="Europe/Berlin", chargers=[{"max_power_kw": 11.0}])[0]
     family = world.add_vehicle(
-        "home-oslo", name="Family car", battery=Battery(capacity_kwh=58), soc_pct=52, habit=commuter(), **ID3
+        "home-oslo", name="Family car", battery=Battery(capacity_kwh=58), soc_pct=72, habit=commuter(), **ID3
     )
     estate = world.add_vehicle(
         "home-oslo",
         name="Estate",
         battery=Battery(capacity_kwh=75),
-        soc_pct=48,
+        soc_pct=70,
         charge_limit_pct=100.0,
         habit=commuter(),
         **MODEL_Y,
     )
     city = world.add_vehicle(
-        "home-berlin", name="City car", battery=Battery(capacity_kwh=52), soc_pct=50, habit=commuter(), **ZOE
+        "home-berlin", name="City car", battery=Battery(capacity_kwh=52), soc_pct=70, habit=commuter(), **ZOE
     )
     evenings = nights_before_work(world.start_at, "Europe/Oslo")
     stops = {evenings[1]: Stop(at=time(12, 30), minutes=30, power_kw=11.0)}
     Owner(
-        world=world, vehicle=family, charger=first, name="family", stops=stops, routine=Routine(weekday_kwh=(13, 19))
+        world=world,
+        vehicle=family,
+        charger=first,
+        name="family",
+        stops=stops,
+        routine=Routine(weekday_kwh=(13, 19), weekend_kwh=(3, 7)),
     ).live()
     Owner(world=world, vehicle=estate, charger=second, name="estate", routine=Routine(weekday_kwh=(16, 25))).live()
     Owner(world=world, vehicle=city, charger=third, name="city", routine=Routine(weekday_kwh=(9, 14))).live()

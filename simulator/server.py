@@ -1,6 +1,5 @@
 """The simulator as an HTTP server."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from aiohttp import web
 
 from simulator import api_accounts, api_assets, api_webhooks, backdoor, link_page
 from simulator.answers import Refusal
-from simulator.clock import Clock
+from simulator.clock import Clock, Handle
 from simulator.faults import REQUEST_KINDS, Fault
 from simulator.instants import zulu
 from simulator.keys import BASE_URL, CLOCK, LINKS, TOKENS, WEBHOOKS, WORLD
@@ -32,7 +31,7 @@ class Driver:
     def __init__(self, world: World, clock: Clock) -> None:
         self._world = world
         self._clock = clock
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: Handle | None = None
 
     def start(self) -> None:
         """Let the world follow the clock."""
@@ -66,8 +65,16 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bring the world to the present, log the call, let faults strike, check the token, answer refusals."""
     world = request.app[WORLD]
     world.catch_up()
-    if request.path.startswith("/_sim/"):
-        return await _answered(request, handler)
+    world.calls_in_flight += 1
+    try:
+        if request.path.startswith("/_sim/"):
+            return await _answered(request, handler)
+        return await _provided(world, request, handler)
+    finally:
+        world.calls_in_flight -= 1
+
+
+async def _provided(world: World, request: web.Request, handler: Handler) -> web.StreamResponse:
     entry = await _log(world, request)
     if world.outage:
         return _cut(request)
@@ -199,6 +206,11 @@ class Running:
     url: str
     app: web.Application
     runner: web.AppRunner
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is being answered or a delivery is on its way, so that a virtual clock should not jump."""
+        return self.app[WORLD].calls_in_flight > 0 or self.app[WEBHOOKS].in_flight > 0
 
     async def stop(self) -> None:
         """End it and everything it started."""

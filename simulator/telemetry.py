@@ -1,7 +1,7 @@
 """What the provider knows of a vehicle: a look now and then, never the truth itself."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from simulator.charger import VOLTS, Charger
@@ -42,6 +42,20 @@ class VehicleView:
         return None if self.delivery == "UNKNOWN" else self.delivery == "PLUGGED_IN:CHARGING"
 
 
+@dataclass(kw_only=True)
+class Distortion:
+    """What makes a picture differ from the truth, for as long as it is set."""
+
+    flickers: int = 0  # so many looks see the plug the other way round
+    frozen_soc: bool = False
+    soc_pct: int | None = None
+    frozen_place: bool = False
+    position: Point | None = None
+    blank: bool = False  # the vehicle says nothing of its charging
+    delivery: str | None = None
+    ahead_s: float = 0.0  # the provider's clock runs ahead
+
+
 class Telemetry:
     """The provider's cached picture of one vehicle."""
 
@@ -54,8 +68,7 @@ class Telemetry:
         self.reachable: bool | None = None
         self.looks = 0
         self.hints = 0
-        self.flickers = 0
-        self.frozen_soc = False
+        self.distortion = Distortion()
         self.refresher = Refresher(self._agenda, every=self._every, refresh=self.look)
 
     def moved(self) -> None:
@@ -88,27 +101,43 @@ class Telemetry:
         vehicle.world.publish_vehicle(vehicle)
 
     def _picture(self) -> VehicleView:
-        vehicle, now = self._vehicle, self._agenda.now
+        vehicle, distortion = self._vehicle, self.distortion
+        at = self._agenda.now + timedelta(seconds=distortion.ahead_s)
+        if distortion.blank:
+            return self._placed(VehicleView(at=at), at)
         kw, soc_pct = vehicle.power_kw(), vehicle.true_soc_pct()
-        limit_kwh = vehicle.battery.capacity_kwh * vehicle.charge_limit_pct / 100
-        remaining_s = vehicle.battery.seconds_to(
-            stored_kwh=vehicle.stored_kwh, goal_kwh=limit_kwh, limit_kw=max(vehicle.limit_kw, 0.1)
-        )
-        delivery = vehicle.delivery
-        if self.flickers > 0:
-            self.flickers -= 1
-            delivery = "UNPLUGGED" if vehicle.plugged else "PLUGGED_IN:STOPPED"
-        frozen = self.frozen_soc and self.seen.soc_pct is not None
+        delivery = self._delivery()
+        charging = delivery == "PLUGGED_IN:CHARGING"
         view = VehicleView(
-            at=now,
-            soc_pct=self.seen.soc_pct if frozen else int(soc_pct + 1e-6),
+            at=at,
+            soc_pct=self._soc_pct(soc_pct),
             delivery=delivery,
-            kw=round(kw, 2) if vehicle.charging and vehicle.reports_power else None,
+            kw=round(kw, 2) if charging and vehicle.reports_power else None,
             limit_kw=vehicle.limit_kw if vehicle.plugged else None,
-            remaining_min=round(remaining_s / 60) if vehicle.charging else None,
+            remaining_min=round(vehicle.seconds_to_full() / 60) if charging else None,
             max_current_a=round(vehicle.limit_kw * 1000 / VOLTS / 3) if vehicle.plugged else None,
             fully_charged=delivery == "PLUGGED_IN:COMPLETE",
         )
-        if vehicle.has_gps and "vehicle:read:location" in vehicle.scopes:
-            view = replace(view, position=vehicle.position, position_at=now)
-        return view
+        return self._placed(view, at)
+
+    def _delivery(self) -> str:
+        plugged = self._vehicle.plugged
+        if self.distortion.flickers > 0:
+            self.distortion.flickers -= 1
+            return "UNPLUGGED" if plugged else "PLUGGED_IN:STOPPED"
+        return self.distortion.delivery or self._vehicle.delivery
+
+    def _soc_pct(self, true_pct: float) -> int:
+        if self.distortion.soc_pct is not None:
+            return self.distortion.soc_pct
+        if self.distortion.frozen_soc and self.seen.soc_pct is not None:
+            return self.seen.soc_pct
+        return int(true_pct + 1e-6)
+
+    def _placed(self, view: VehicleView, at: datetime) -> VehicleView:
+        vehicle = self._vehicle
+        if not vehicle.has_gps or "vehicle:read:location" not in vehicle.scopes:
+            return view
+        if self.distortion.frozen_place:
+            return replace(view, position=self.seen.position, position_at=self.seen.position_at)
+        return replace(view, position=self.distortion.position or vehicle.position, position_at=at)

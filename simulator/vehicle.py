@@ -52,6 +52,7 @@ class Mood:
     no_power_starts: int = 0
     sleep_refresh_s: float = 1200.0
     sleeps_after_s: float = 900.0
+    resumes_left: int | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -73,6 +74,7 @@ class Vehicle:
     vin: str = "WVWZZZE1ZNP000001"
     name: str = "Car"
     max_power_kw: float = 11.0
+    weakness_kw: float | None = None  # what it truly takes, where that is less than it should
     charge_limit_pct: float = 90.0
     range_km: float = 400.0
     auto_start: bool = True
@@ -135,9 +137,8 @@ class Vehicle:
     @property
     def limit_kw(self) -> float:
         """The most that car and supply together take now, before the taper [kW]."""
-        if self.charger is None:
-            return self.supply_kw
-        return min(self.max_power_kw, self.charger.limit_kw)
+        supply_kw = self.supply_kw if self.charger is None else min(self.max_power_kw, self.charger.limit_kw)
+        return supply_kw if self.weakness_kw is None else min(supply_kw, self.weakness_kw)
 
     @property
     def path_open(self) -> bool:
@@ -158,6 +159,12 @@ class Vehicle:
         """Return the true state of charge now [%]."""
         self.settle()
         return 100 * self.stored_kwh / self.battery.capacity_kwh
+
+    def seconds_to_full(self) -> float:
+        """Return how long it takes from now up to the car's own limit, at this plug [s]."""
+        self.settle()
+        goal_kwh, limit_kw = self._goal_kwh(), max(self.limit_kw, 0.1)
+        return self.battery.seconds_to(stored_kwh=self.stored_kwh, goal_kwh=goal_kwh, limit_kw=limit_kw)
 
     # driving and plugging
 
@@ -245,7 +252,7 @@ class Vehicle:
         self.changed("reachable" if reachable else "unreachable")
 
     def obey(self, kind: str) -> str:
-        """Carry out a command that has reached the device: `done`, `unnecessary` or `unplugged`."""
+        """Carry out a command that has reached the device: `done`, `unnecessary`, `unplugged` or `ignored`."""
         self.active_at = self.world.agenda.now
         if not self.plugged:
             return "unplugged"
@@ -256,6 +263,10 @@ class Vehicle:
             return "done"
         if self.delivery in {CHARGING, INITIALIZING}:
             return "unnecessary"
+        if self.mood.resumes_left is not None:
+            if self.mood.resumes_left == 0:
+                return "ignored"
+            self.mood.resumes_left -= 1
         self.held_by_person = False
         if self.mood.no_power_starts > 0:
             self.mood.no_power_starts -= 1

@@ -66,6 +66,7 @@ class World:
         self.chargers: dict[str, Charger] = {}
         self.connections_limit: int | None = None
         self.outage = False
+        self.calls_in_flight = 0
         self.actions = Actions(self)
         self.pairing = Pairing(self)
         self.faults = Faults(self.agenda, seed=seed)
@@ -132,6 +133,7 @@ class World:
         """Add a linked vehicle, unplugged, at the user's home; its state is seen some seconds later."""
         user = self.users[user_id]
         known: dict[str, Any] = {"home": user.home, "timezone": user.timezone} | members
+        known.setdefault("vin", f"WVWZZZE1ZNP{len(self.vehicles) + 1:06d}")
         vehicle = Vehicle(world=self, id=self.new_id(), user_id=user_id, created_at=self._stamp(), **known)
         self.vehicles[vehicle.id] = vehicle
         body = discovered_json(self, vehicle)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.system.box import Box, booted
 
+pytestmark = pytest.mark.timeout(600)  # the first test to come builds the environment
+
 STAND_IN = Path(__file__).with_name("stand_in.py")
 # The shipped delays are minutes; only they are shortened, and the stand-in takes the daemon's place.
 DROP_IN = """[Service]

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from scheduler.core.command import Action, ActionReport, Command
-from scheduler.core.model import Override, PriceSeries, VehicleState
+from scheduler.core.model import Override, PriceSeries, Situation, VehicleState
 from scheduler.core.observation import Reading, Stamp
+from scheduler.core.terms import Stated
 from scheduler.core.timeline import Interval
 
 Event = dict[str, Any]
@@ -15,7 +16,9 @@ Event = dict[str, Any]
 
 
 class Clock(Protocol):
-    """The present instant, and waiting for one."""
+    """The present instant, and waiting for one. `speed`: how many of its seconds pass in a real one (the demo)."""
+
+    speed: float
 
     def now(self) -> datetime:
         """Return the wall clock, aware UTC."""
@@ -66,6 +69,13 @@ class VehicleProvider(Protocol):
 
     def read_event(self, payload: bytes, received: Stamp) -> News:
         """Read one webhook event. Pure; raises `ProviderProtocolError` when it cannot be read."""
+
+
+class Policies(Protocol):
+    """The policies of one home. A policy that cannot speak is set aside; the others are heard."""
+
+    async def terms(self, situation: Situation) -> tuple[tuple[Stated, ...], tuple[str, ...]]:
+        """Return the terms in precedence order, and one sentence for each policy that was set aside."""
 
 
 class PriceSource(Protocol):

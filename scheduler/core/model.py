@@ -205,6 +205,7 @@ class Session:
     failures: int = 0  # failed commands in a row (back-off)
     retry_at: datetime | None = None
     held_since: datetime | None = None  # by our own verified STOP
+    started_since: datetime | None = None  # charging since, by source time
     max_kw: float = 0.0  # highest power seen
 
 
@@ -402,7 +403,8 @@ class Decision:
     reasons: tuple[Reason, ...]
     command: Proposal | None = None
     recall: bool = False  # ask for cancellation of the pending action (S26)
-    refresh: bool = False  # ask the provider for a fresh reading
+    look: bool = False  # read the vehicle now
+    refresh: bool = False  # ask the provider to refresh its reading: may wake the car
     alerts: tuple[AlertWish, ...] = ()
     next_due_at: datetime | None = None
     override: Override | None = None  # a person's hand was read (hands off)
@@ -429,7 +431,9 @@ class VehicleState:
     desired: Desired | None = None  # of the last decision
     alerts: tuple[str, ...] = ()  # codes raised now
     refreshed_at: datetime | None = None
-    credentials_valid: bool = True
+    credentials_lost_at: datetime | None = None
     gone: bool = False  # the provider no longer knows the vehicle
-    decision_key: str = ""
+    need_key: str = ""  # what NEED and PLAN last said in the journal
+    price_key: str = ""  # what PRICE last said
+    decision_key: str = ""  # of the last stored decision
     next_due_at: datetime | None = None

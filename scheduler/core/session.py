@@ -59,6 +59,7 @@ def follow(
             return state, []
         return _open(state, home=home, at=at)
     state = _metered(state, before.charge, seen.charge)
+    state = _started(state, before.charge)
     state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
     return _plug_kept(state, home=home, at=at), hands
 
@@ -96,6 +97,7 @@ def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleStat
         charging_when_opened=seen.charge.charging is True,
         soc_at_start_pct=seen.battery.soc_pct,
         metered_at=plugged_at,
+        started_since=plugged_at if seen.charge.charging else None,
         max_kw=seen.charge.power_kw or 0.0,
     )
     return replace(state, session=session, overdue=(), watched=(), committed=()), [{"k": "PLUG", "op": "in"}]
@@ -151,6 +153,14 @@ def _metered(state: VehicleState, before: ChargeFacet, after: ChargeFacet) -> Ve
         max_kw=kw,
     )
     return replace(state, session=session)
+
+
+def _started(state: VehicleState, before: ChargeFacet) -> VehicleState:
+    session, now = state.session, state.observation.charge
+    assert session is not None
+    if now.charging is None or now.charging == before.charging:
+        return state
+    return replace(state, session=replace(session, started_since=now.at if now.charging else None))
 
 
 def _power_learned(learned: Learned, charge: ChargeFacet, *, soc_pct: float | None) -> Learned:

@@ -1,0 +1,182 @@
+"""Acting: what leaves for the provider, and its answers, which come back as stored work like all other news."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from scheduler.core.command import ActionReport, Command, Failure, Outcome
+from scheduler.core.errors import NotFound, ProviderError, ProviderUnauthorized, StoreError
+from scheduler.core.model import shard_of
+from scheduler.core.observation import Reading, Stamp
+from scheduler.ports import Inbound, Store, VehicleProvider
+from storage.mapping import encode_reading, encode_report
+
+log = structlog.get_logger()
+
+STORE_TRIES = 3
+
+Step = Callable[[str], None]
+
+
+def no_step(_name: str) -> None:
+    """Ignore a labelled step of a command. A test puts a crash here (B01)."""
+
+
+class Health:
+    """Whether the provider answers. Times are of the wall clock."""
+
+    def __init__(self) -> None:
+        self.answered: Stamp | None = None
+        self.failing_since: Stamp | None = None
+        self.unauthorized = False
+        self.why = ""
+
+    def good(self, now: Stamp) -> None:
+        """Note an answer."""
+        self.answered, self.failing_since, self.unauthorized, self.why = now, None, False, ""
+
+    def bad(self, now: Stamp, error: ProviderError) -> None:
+        """Note a failure."""
+        self.failing_since = self.failing_since or now
+        self.unauthorized = isinstance(error, ProviderUnauthorized)
+        self.why = str(error)
+
+
+class Acts:
+    """Sends, cancels, looks and refreshes, each in a task of its own, so that one slow vehicle delays no other."""
+
+    def __init__(
+        self,
+        *,
+        provider: VehicleProvider,
+        store: Store,
+        stamp: Callable[[], Stamp],
+        poke: Callable[[Iterable[int]], None],
+        step: Step = no_step,
+    ) -> None:
+        self._provider = provider
+        self._store = store
+        self._stamp = stamp
+        self._poke = poke
+        self._step = step
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.health = Health()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what is under way; intents stay in the store and are read back by the next run."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def send(self, command: Command, user_id: str) -> None:
+        """Send a command whose intent is durable."""
+        self._spawn(self._send(command, user_id))
+
+    async def _send(self, command: Command, user_id: str) -> None:
+        self._step("after-intent")
+        try:
+            report = await self._provider.command(command.vehicle_id, command.action)
+            self._note(report)
+        except ProviderError as error:
+            self.health.bad(self._stamp(), error)
+            report = ActionReport(
+                outcome=Outcome.AMBIGUOUS if error.ambiguous else Outcome.NOT_SENT,
+                received_at=self._stamp().at,
+                failure=Failure(type=type(error).__name__, detail=str(error)),
+            )
+        self._step("after-reply")
+        log.info("command.answered", vehicle_id=command.vehicle_id, command=command.action, outcome=report.outcome)
+        await self._keep_report(replace(report, command_id=command.id), command.vehicle_id, user_id)
+
+    def _note(self, report: ActionReport) -> None:
+        if report.outcome not in (Outcome.NOT_SENT, Outcome.AMBIGUOUS):
+            self.health.good(self._stamp())
+
+    def cancel(self, action_id: str, vehicle_id: str, user_id: str) -> None:
+        """Ask for cancellation of an action (S26)."""
+        self._spawn(self._asked(self._provider.cancel(action_id), vehicle_id, user_id))
+
+    def watch(self, action_id: str, vehicle_id: str, user_id: str) -> None:
+        """Look at an action."""
+        self._spawn(self._asked(self._provider.action(action_id), vehicle_id, user_id))
+
+    async def _asked(self, ask: Coroutine[Any, Any, ActionReport], vehicle_id: str, user_id: str) -> None:
+        try:
+            report = await ask
+        except NotFound:
+            log.warning("action.unknown", vehicle_id=vehicle_id)  # the command's own time-out ends it
+            return
+        except ProviderError as error:
+            self.health.bad(self._stamp(), error)
+            log.warning("action.unseen", vehicle_id=vehicle_id, why=str(error))
+            return
+        self.health.good(self._stamp())
+        await self._keep_report(report, vehicle_id, user_id)
+
+    async def _keep_report(self, report: ActionReport, vehicle_id: str, user_id: str) -> None:
+        await self.keep("action", user_id=user_id, vehicle_id=vehicle_id, payload=encode_report(report))
+
+    def look(self, vehicle_id: str, user_id: str) -> None:
+        """Read one vehicle now."""
+        self._spawn(self._look(vehicle_id, user_id))
+
+    async def _look(self, vehicle_id: str, user_id: str) -> None:
+        try:
+            reading = await self._provider.vehicle(vehicle_id)
+        except NotFound:
+            await self.keep("gone", user_id=user_id, vehicle_id=vehicle_id, payload=b"")
+            return
+        except ProviderError as error:
+            self.health.bad(self._stamp(), error)
+            log.warning("vehicle.unseen", vehicle_id=vehicle_id, why=str(error))
+            return
+        self.health.good(self._stamp())
+        await self.keep_readings([reading], user_id)
+
+    async def keep_readings(self, readings: Iterable[Reading], user_id: str) -> None:
+        """Store readings as work and wake their shard."""
+        rows = [
+            Inbound(
+                kind="reading",
+                user_id=user_id,
+                vehicle_id=reading.vehicle_id,
+                payload=encode_reading(reading),
+                received=reading.received,
+            )
+            for reading in readings
+        ]
+        await self._put(rows)
+
+    def refresh(self, vehicle_id: str) -> None:
+        """Ask for an earlier refresh of a vehicle."""
+        self._spawn(self._refresh(vehicle_id))
+
+    async def _refresh(self, vehicle_id: str) -> None:
+        try:
+            await self._provider.refresh(vehicle_id)
+        except ProviderError as error:
+            log.info("refresh.refused", vehicle_id=vehicle_id, why=str(error))
+
+    async def keep(self, kind: str, *, user_id: str, vehicle_id: str, payload: bytes) -> None:
+        """Store one piece of work and wake its shard."""
+        row = Inbound(kind=kind, user_id=user_id, vehicle_id=vehicle_id, payload=payload, received=self._stamp())
+        await self._put([row])
+
+    async def _put(self, rows: list[Inbound]) -> None:
+        if not rows:
+            return
+        for _ in range(STORE_TRIES):
+            try:
+                await self._store.put(rows)
+                break
+            except StoreError as error:  # an answer that cannot be kept is read back later (S6)
+                log.warning("store.trouble", what="put", why=str(error))
+        self._poke({shard_of(row.user_id) for row in rows})

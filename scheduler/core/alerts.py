@@ -1,0 +1,103 @@
+"""What a person should know now, from one situation and what was decided. The store keeps one alert per code."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from scheduler.core.battery import Charge
+from scheduler.core.command import Action, CommandState
+from scheduler.core.dispatch import Dispatch, Want, latest_start
+from scheduler.core.model import AlertWish, Desired, Place, Plan, Situation, Will
+from scheduler.core.observation import Delivery
+
+AHEAD = timedelta(hours=2)
+"""L5: a deadline at risk is told so long before the latest start, where physics allows."""
+
+CLAIM_PATIENCE = timedelta(minutes=15)
+"""S1a: two cars claiming one charger are told of after this long."""
+
+CODES = {
+    "DEADLINE_AT_RISK": "the car will not have what was asked for at a departure",
+    "STARTED_NO_POWER": "the car was started, yet no power flows",
+    "CREDENTIALS_LOST": "the account link is lost; nothing is sent until it is linked again",
+    "PROVIDER_DOWN": "the provider cannot be reached",
+    "STORE_TROUBLE": "the store cannot keep what is decided",
+    "PLUGIN_SET_ASIDE": "a policy could not speak",
+    "HELD_WHILE_STOPPING": "the daemon stopped while it was holding a car",
+    "FOREIGN_CONTROLLER": "another controller holds the car",
+    "UNLISTED_CHARGER": "the car is plugged in at a charger that the home does not list",
+    "CLAIMED_TWICE": "two cars claim the same charger",
+    "STOPPED_BY_ANOTHER": "charging was stopped by another hand",
+    "COMPLETE_BELOW_TARGET": "the car's own limit is below the target",
+    "INCAPABLE": "the car cannot be controlled now",
+    "NO_PAUSE": "the car does not resume after a pause",
+    "SETUP": "a setting is missing",
+    "GONE": "the provider no longer knows the car",
+    "WEBHOOK_SILENT": "no webhook arrives; polling has taken over",
+    "MOVED_WHILE_PENDING": "the car left while a command was pending",
+}
+"""Every alert code and what it means."""
+
+
+def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
+    """Yield every alert that holds now."""
+    yield from _at_risk(now, plan, wanted, done)
+    yield from _of_session(now, wanted, charge)
+    if not now.credentials_valid:
+        yield AlertWish(code="CREDENTIALS_LOST", text="Link the vendor account again.", severity="critical")
+    if done.verdict.why == "unlisted-charger":
+        yield AlertWish(code="UNLISTED_CHARGER", text=done.verdict.text)
+    if now.observation.smart_charging or (now.override is not None and now.override.will is Will.HANDS_OFF):
+        text = "Switch off Enode's Smart Charging or Schedule for this car, then set the override to auto."
+        yield AlertWish(code="FOREIGN_CONTROLLER", text=text)
+    if done.blocked_by == "incapable":
+        yield AlertWish(code="INCAPABLE", text=done.reasons[0].text)
+    if plan.asks and plan.shortfall_why.startswith("capacity or charge power unknown"):
+        yield AlertWish(code="SETUP", text=plan.shortfall_why)
+    for why in now.set_aside:
+        yield AlertWish(code="PLUGIN_SET_ASIDE", text=why)
+
+
+def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
+    if now.session is None or not now.session.at_home or wanted.desired is Desired.LEAVE and now.override is None:
+        return
+    enough = now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
+    if plan.shortfall_kwh > enough and plan.asks:
+        text = f"{plan.shortfall_kwh:.1f} kWh will be missing: {plan.shortfall_why}"
+        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+        return
+    lst = latest_start(plan)
+    if lst is None or lst - now.at > AHEAD or now.observation.charge.charging is True:
+        return
+    held = now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF)
+    stuck = done.verdict.place is Place.UNPROVEN and done.verdict.why not in ("settling", "not-seen")
+    failing = now.session.failures > 0
+    if held or stuck or failing or done.blocked_by in ("incapable", "foreign", "credentials", "corrected"):
+        cause = "a person asked to hold" if held else done.verdict.text if stuck else "commands fail"
+        text = f"Charging must begin by {_clock(lst)}, and {cause}."
+        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+
+
+def _of_session(now: Situation, wanted: Want, charge: Charge) -> Iterator[AlertWish]:
+    session, seen = now.session, now.observation
+    if session is None or not session.at_home:
+        return
+    last = now.recent[-1] if now.recent else None
+    dead = seen.charge.delivery in (Delivery.NO_POWER, Delivery.FAULT)
+    unseen = last is not None and last.action is Action.START and last.state is CommandState.UNVERIFIED
+    if wanted.desired is Desired.CHARGE and seen.charge.charging is not True and (dead or unseen):
+        yield AlertWish(code="STARTED_NO_POWER", text="Look at the charger and the cable: no power reaches the car.")
+    if session.stopped_at is not None and seen.charge.charging is not True:
+        text = "Charging was stopped by the car, the charger or in the app: resume (override charge) or keep (hold)."
+        yield AlertWish(code="STOPPED_BY_ANOTHER", text=text)
+    if now.claimed_elsewhere and now.at - session.opened_at >= CLAIM_PATIENCE:
+        yield AlertWish(code="CLAIMED_TWICE", text="Two cars claim the same charger; unplug or name the right one.")
+    full = seen.charge.delivery is Delivery.COMPLETE or seen.charge.full is True
+    if full and wanted.desired is Desired.CHARGE and charge.low_pct is not None:
+        text = f"The car stopped at {charge.low_pct:.0f} %: raise the limit in the car."
+        yield AlertWish(code="COMPLETE_BELOW_TARGET", text=text, severity="info")
+    if now.learned.no_pause:
+        yield AlertWish(code="NO_PAUSE", text="Resuming failed: this car is no longer paused.", severity="info")
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%MZ}"

@@ -1,0 +1,141 @@
+"""The decision: a pure function of a situation. Same situation, same decision, always."""
+
+from datetime import datetime, timedelta
+
+from scheduler.core.alerts import alerts
+from scheduler.core.battery import Charge, estimate_soc
+from scheduler.core.command import Why
+from scheduler.core.dispatch import Dispatch, Want, dispatch, latest_start, want
+from scheduler.core.gate import NOT_THERE, gate, settled_at
+from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Reason, Situation, Verdict
+from scheduler.core.planner import plan as make_plan
+from scheduler.core.tracking import next_look
+
+RESTING = timedelta(minutes=60)
+"""L12: with nothing to do at most one call an hour may wake the car."""
+
+PRESSING = timedelta(minutes=5)
+"""With a command waiting for evidence, a refresh may be asked for this often."""
+
+LOOK_AGAIN = timedelta(minutes=15)
+"""A plugged-in car is decided on at least this often, news or not."""
+
+STALE = frozenset(
+    {"stale", "age-unknown", "location-before-plug", "pair-not-recognised", "place-unknown", "plug-unknown"}
+)
+"""What a refresh may mend."""
+
+UNHEARD = frozenset({"unheard", "not-seen"})
+"""What reading the vehicle again mends."""
+
+
+def decide(now: Situation) -> Decision:
+    """Return what should be done now and why. No network, no database, no clock, no log."""
+    if Mode.OFF in (now.home.mode, now.vehicle.mode):
+        reason = Reason(code="off", text="kwhen is switched off for this car.")
+        return Decision(verdict=gate(now), desired=Desired.LEAVE, plan=Plan(), reasons=(reason,))
+    charge = estimate_soc(now)
+    if now.observation.charge.plugged is False or now.observation.charge.plugged is None or now.session is None:
+        return _not_plugged(now, charge)
+    verdict = gate(now)
+    if verdict.place is Place.AWAY:
+        reason = Reason(code="away", text=verdict.text)
+        return Decision(
+            verdict=verdict,
+            desired=Desired.LEAVE,
+            plan=Plan(),
+            reasons=(reason,),
+            recall=_recall(now, verdict),
+            soc_pct=charge.low_pct,
+            soc_quality=charge.quality,
+            next_due_at=_watch(now, None),
+        )
+    plan = make_plan(now)
+    wanted = want(now, plan, charge)
+    done = dispatch(now, plan, charge, wanted)
+    return Decision(
+        verdict=done.verdict,
+        desired=wanted.desired,
+        plan=plan,
+        reasons=(wanted.reason, *done.reasons, *_broken(plan)),
+        command=done.command,
+        recall=_recall(now, done.verdict),
+        look=done.verdict.why in UNHEARD,
+        refresh=_refresh(now, wanted, done),
+        alerts=tuple(alerts(now, plan, charge, wanted, done)),
+        next_due_at=_next_due(now, plan, wanted, done),
+        soc_pct=charge.low_pct,
+        soc_quality=charge.quality,
+    )
+
+
+def _not_plugged(now: Situation, charge: Charge) -> Decision:
+    verdict = gate(now)
+    due = None
+    if now.session is not None and now.session.unplugged_since is not None:
+        due = now.session.unplugged_since + now.limits.t_unplug
+    wanted = Want(desired=Desired.LEAVE, why=Why.PLAN, reason=Reason(code=verdict.why, text=verdict.text))
+    told = alerts(now, Plan(), charge, wanted, Dispatch(command=None, verdict=verdict))
+    return Decision(
+        verdict=verdict,
+        desired=Desired.LEAVE,
+        plan=Plan(),
+        reasons=(wanted.reason,),
+        recall=_recall(now, verdict),
+        refresh=verdict.place is Place.UNPROVEN and _may_refresh(now, RESTING),
+        alerts=tuple(told),
+        next_due_at=_watch(now, due),
+        soc_pct=charge.low_pct,
+        soc_quality=charge.quality,
+    )
+
+
+def _broken(plan: Plan) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(code="gave-way", text=f"{b.policy} ({b.what}) gave way to {b.for_policy}.") for b in plan.broken
+    )
+
+
+def _recall(now: Situation, verdict: Verdict) -> bool:
+    """S26: the car left, or may have, while a command is pending."""
+    if now.command is None or now.command.recall_at is not None or now.command.action_id is None:
+        return False
+    return verdict.place in (Place.UNPLUGGED, Place.AWAY) or verdict.why in NOT_THERE
+
+
+def _may_refresh(now: Situation, pause: timedelta) -> bool:
+    return now.refreshed_at is None or now.at - now.refreshed_at >= pause
+
+
+def _refresh(now: Situation, wanted: Want, done: Dispatch) -> bool:
+    if done.verdict.why not in STALE:
+        return False
+    moving = now.observation.charge.charging
+    differs = (wanted.desired is Desired.CHARGE) != (moving is True) and wanted.desired is not Desired.LEAVE
+    return _may_refresh(now, PRESSING if differs else RESTING)
+
+
+def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> datetime | None:
+    slot = plan.slot_at(now.at)
+    due = [
+        now.at + LOOK_AGAIN,
+        slot.end if slot is not None else None,
+        plan.next_start(now.at),
+        latest_start(plan),
+        settled_at(now),
+        done.wait_until,
+        wanted.resume_at,
+        now.override.until if now.override is not None else None,
+        *(n.by for n in plan.needs),
+    ]
+    return _watch(now, min((d for d in due if d is not None and d > now.at), default=None))
+
+
+def _watch(now: Situation, due: datetime | None) -> datetime | None:
+    """Bring the next look at a command in flight, or the end of an unplug's probation, into the due time."""
+    extra = [due]
+    if now.command is not None:
+        extra.append(max(next_look(now.command, now.limits), now.at + timedelta(seconds=1)))
+    if now.session is not None and now.session.unplugged_since is not None:
+        extra.append(max(now.session.unplugged_since + now.limits.t_unplug, now.at + timedelta(seconds=1)))
+    return min((d for d in extra if d is not None), default=None)

@@ -1,0 +1,137 @@
+"""Who calls `drain` on one node: a set of dirty shards, a lock for each, and one alarm clock for all vehicles."""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from scheduler.ports import Clock
+
+log = structlog.get_logger()
+
+Drain = Callable[[int], Awaitable[bool]]
+
+
+class LocalEngine:
+    """The `Engine` port on one node. Several nodes get a second implementation of the same three methods."""
+
+    def __init__(self, drain: Drain, *, clock: Clock) -> None:
+        self._drain = drain
+        self._clock = clock
+        self._dirty: set[int] = set()
+        self._draining: set[int] = set()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._jobs = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self.failed: BaseException | None = None
+
+    def poke(self, shards: Iterable[int]) -> None:
+        """Say that shards have work. Level-triggered: ten pokes are one drain, a poke while draining is one more."""
+        self._dirty.update(shards)
+        if self._dirty:
+            self._wake.set()
+            self._idle.clear()
+
+    async def run(self) -> None:
+        """Drain poked shards until cancelled; the shards side by side, each by one drain at a time."""
+        self._jobs.start()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                for shard in sorted(self._dirty - self._draining):
+                    self._dirty.discard(shard)
+                    self._draining.add(shard)
+                    task = asyncio.create_task(self._one(shard), name=f"drain-{shard}")
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+        finally:
+            self._jobs.shutdown(wait=False)
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _one(self, shard: int) -> None:
+        try:
+            if await self._drain(shard):
+                self._dirty.add(shard)
+        except Exception:
+            log.exception("shard.failed", shard=shard)
+        finally:
+            self._draining.discard(shard)
+            if self._dirty:
+                self._wake.set()
+            elif not self._draining:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no shard is dirty or being drained."""
+        await self._idle.wait()
+
+    def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
+        """Run a job every so many seconds. One that is still running is not started again."""
+        self._jobs.add_job(job, "interval", seconds=every_s / self._clock.speed, id=name, replace_existing=True)
+
+
+class Alarm:
+    """One heap of due times for all vehicles. It never sleeps longer than `cap_s`, since a wall clock can step."""
+
+    def __init__(self, clock: Clock, ring: Callable[[list[str]], None], *, cap_s: float = 1.0) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._cap_s = cap_s
+        self._due: dict[str, datetime] = {}
+        self._heap: list[tuple[datetime, str]] = []
+        self._moved = asyncio.Event()
+
+    def set(self, vehicle_id: str, due: datetime | None) -> None:
+        """Set when the vehicle is due next; None for never."""
+        if due is None:
+            self._due.pop(vehicle_id, None)
+            return
+        if self._due.get(vehicle_id) == due:
+            return
+        self._due[vehicle_id] = due
+        heapq.heappush(self._heap, (due, vehicle_id))
+        if self._heap[0][0] == due:
+            self._moved.set()
+
+    def pop_due(self, now: datetime) -> list[str]:
+        """Take the vehicles that are due at the instant."""
+        fired = []
+        while self._heap and self._heap[0][0] <= now:
+            due, vehicle_id = heapq.heappop(self._heap)
+            if self._due.get(vehicle_id) == due:
+                del self._due[vehicle_id]
+                fired.append(vehicle_id)
+        return fired
+
+    async def run(self) -> None:
+        """Ring for due vehicles until cancelled."""
+        while True:
+            fired = self.pop_due(self._clock.now())
+            if fired:
+                self._ring(fired)
+            self._moved.clear()
+            await self._nap()
+
+    async def _nap(self) -> None:
+        wait_s = self._cap_s
+        if self._heap:
+            wait_s = min(wait_s, max((self._heap[0][0] - self._clock.now()) / timedelta(seconds=1), 0.0))
+        nap = asyncio.ensure_future(self._clock.sleep(wait_s))
+        moved = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait((nap, moved), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            nap.cancel()
+            moved.cancel()
+            await asyncio.gather(nap, moved, return_exceptions=True)

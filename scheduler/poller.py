@@ -1,0 +1,112 @@
+"""Polling: the pull side of *observe*. It backs off while webhooks are healthy and takes over when they fall silent."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from scheduler.acts import Acts
+from scheduler.core.errors import ProviderError, ProviderUnauthorized
+from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
+from scheduler.core.observation import Delivery
+from scheduler.enode.cadence import Outlook, poll_every
+from scheduler.loop import Loop
+from scheduler.ports import Clock, VehicleProvider
+
+log = structlog.get_logger()
+
+
+class Poller:
+    """Reads the vehicles of each user when one of them is due, by one call for all of them."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        provider: VehicleProvider,
+        acts: Acts,
+        clock: Clock,
+        heard_at: Callable[[], datetime | None],
+    ) -> None:
+        self._loop = loop
+        self._provider = provider
+        self._acts = acts
+        self._clock = clock
+        self._heard_at = heard_at
+        self._polled: dict[str, datetime] = {}
+        self._polling: set[str] = set()
+
+    def forget(self) -> None:
+        """Have every vehicle read again at the next sweep: events may have been lost."""
+        self._polled.clear()
+
+    async def sweep(self) -> None:
+        """Poll each home that is due. One home's trouble is not another's."""
+        now = self._clock.now()
+        for home in self._loop.world.homes:
+            if home.mode is Mode.OFF or home.id in self._polling:
+                continue
+            last = self._polled.get(home.id)
+            if last is None or last > now or any(now - last >= poll_every(o) for o in self._outlooks(home, now)):
+                await self._poll(home, now)
+
+    def _outlooks(self, home: Home, now: datetime) -> list[Outlook]:
+        return [self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF]
+
+    def _outlook(self, vehicle_id: str, now: datetime) -> Outlook:
+        kept = self._loop.states.get(vehicle_id)
+        last = self._loop.last.get(vehicle_id)
+        if kept is None:
+            return Outlook(at=now)
+        seen = kept.state.observation
+        return Outlook(
+            at=now,
+            heard_at=self._heard_at(),
+            silence=self._loop.world.limits.t_hb,
+            pending=kept.state.command is not None,
+            plugged=seen.charge.plugged,
+            charging=seen.charge.charging,
+            resting=last is not None and _rests(*last),
+            reachable=seen.reachable,
+            due_at=_due_at(*last) if last is not None else None,
+        )
+
+    async def _poll(self, home: Home, now: datetime) -> None:
+        self._polling.add(home.id)
+        try:
+            readings = await self._provider.vehicles(home.user_id)
+        except ProviderError as error:
+            stamp = self._loop.stamp()
+            self._acts.health.bad(stamp, error)
+            level = log.error if isinstance(error, ProviderUnauthorized) else log.warning
+            level("provider.down", home=home.id, why=str(error))
+            return
+        finally:
+            self._polling.discard(home.id)
+        self._polled[home.id] = now
+        self._acts.health.good(self._loop.stamp())
+        await self._acts.keep_readings(readings, home.user_id)
+        seen = {r.vehicle_id for r in readings}
+        for vehicle in home.vehicles:
+            if vehicle.id not in seen and vehicle.mode is not Mode.OFF:
+                self._acts.look(vehicle.id, home.user_id)  # missing from the list: gone, or only left out
+
+
+def _rests(now: Situation, decision: Decision) -> bool:
+    charge = now.observation.charge
+    full = charge.full is True or charge.delivery is Delivery.COMPLETE
+    return full or (decision.desired is Desired.LEAVE and decision.verdict.place is not Place.UNPROVEN)
+
+
+def _due_at(now: Situation, decision: Decision) -> datetime | None:
+    """Return when a command is next expected: at the next edge of the plan while the car stands at home."""
+    if decision.verdict.place is Place.AWAY or decision.desired is Desired.LEAVE:
+        return None
+    if decision.command is not None or decision.verdict.why in ("settling", "unheard", "not-seen"):
+        return now.at
+    slot = decision.plan.slot_at(now.at)
+    edge = slot.end if slot is not None else decision.plan.next_start(now.at)
+    charging = now.observation.charge.charging is True
+    if (decision.desired is Desired.CHARGE) != charging:
+        return now.at
+    return edge

@@ -1,0 +1,100 @@
+"""What a plug session cost, and what charging at once would have cost."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from scheduler.core.model import Flow, Home, Session, Situation, VehicleState
+from scheduler.core.terms import Price, PriceSlot, Stated, Target, of_type
+from scheduler.core.timeline import Interval, clip
+from scheduler.ports import SessionRecord
+
+
+def session_record(
+    session: Session,
+    *,
+    home: Home,
+    state: VehicleState,
+    terms: Sequence[Stated],
+    soc_end_pct: float | None,
+    now: Situation,
+) -> SessionRecord:
+    """Return the record of a session that closed, priced by what the policies say the person paid."""
+    slots = total_price(terms)
+    departure = next((s.term for s in terms if isinstance(s.term, Target) and s.term.by is not None), None)
+    target_pct = departure.soc_pct if departure is not None else None
+    unplugged_at = session.unplugged_since or now.at
+    kept = departure is not None and departure.by is not None and departure.by <= unplugged_at
+    met = None if target_pct is None or soc_end_pct is None else soc_end_pct >= target_pct - now.limits.eps_soc
+    return SessionRecord(
+        id=session.id,
+        vehicle_id=state.vehicle_id,
+        home_id=home.id,
+        plugged_at=session.plugged_at,
+        unplugged_at=unplugged_at,
+        energy_kwh=round(session.energy_kwh, 3),
+        cost=_cost(session.flows, slots),
+        baseline_cost=_cost(_at_once(session), slots),
+        currency=home.currency,
+        soc_start_pct=session.soc_at_start_pct,
+        soc_end_pct=soc_end_pct,
+        target_soc_pct=target_pct,
+        departure_at=departure.by if departure is not None else None,
+        met=met if kept else None,
+    )
+
+
+def _at_once(session: Session) -> tuple[Flow, ...]:
+    """Return the same energy taken at the highest power seen, from the plug-in on."""
+    if session.max_kw <= 0 or session.energy_kwh <= 0:
+        return ()
+    end = session.plugged_at + timedelta(hours=session.energy_kwh / session.max_kw)
+    return (Flow(start=session.plugged_at, end=end, kw=session.max_kw),)
+
+
+def _cost(flows: Iterable[Flow], slots: Sequence[PriceSlot]) -> float | None:
+    """Return what the flows cost; None where a price is missing."""
+    cost = 0.0
+    for flow in flows:
+        priced = timedelta(0)
+        for slot in slots:
+            part = clip(Interval(start=flow.start, end=flow.end), start=slot.start, end=slot.end)
+            if part is not None:
+                cost += part.hours * flow.kw * slot.per_kwh
+                priced += part.duration
+        if priced < flow.end - flow.start:
+            return None
+    return round(cost, 4)
+
+
+def total_price(terms: Iterable[Stated]) -> tuple[PriceSlot, ...]:
+    """Add up all prices where every one of them has a slot."""
+    prices = of_type(terms, Price)
+    if not prices:
+        return ()
+    total = prices[0].slots
+    for price in prices[1:]:
+        total = _added(total, price.slots)
+    return total
+
+
+def _added(first: Sequence[PriceSlot], second: Sequence[PriceSlot]) -> tuple[PriceSlot, ...]:
+    """Walk two ordered series side by side."""
+    total: list[PriceSlot] = []
+    i = j = 0
+    while i < len(first) and j < len(second):
+        both = _both(first[i], second[j])
+        if both is not None:
+            total.append(both)
+        if first[i].end <= second[j].end:
+            i += 1
+        else:
+            j += 1
+    return tuple(total)
+
+
+def _both(one: PriceSlot, other: PriceSlot) -> PriceSlot | None:
+    start, end = max(one.start, other.start), min(one.end, other.end)
+    if start >= end:
+        return None
+    published = one.published and other.published
+    return PriceSlot(start=start, end=end, per_kwh=one.per_kwh + other.per_kwh, published=published)

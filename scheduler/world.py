@@ -1,0 +1,88 @@
+"""What is configured, as one value: replaced whole on reload, or not at all (S21)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from scheduler.core.model import Home, Limits, Mode, VehicleSpec, VehicleState
+from scheduler.ports import Policies
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Homes with their policies, the parameters, and the hash of the configuration they came from."""
+
+    homes: tuple[Home, ...] = ()
+    policies: Mapping[str, Policies] = field(default_factory=dict)
+    limits: Limits = Limits()
+    conf: str = ""
+
+    def owner(self, vehicle_id: str) -> tuple[Home, VehicleSpec] | None:
+        """Return the home and the settings of a vehicle; None for one that is not configured."""
+        for home in self.homes:
+            for vehicle in home.vehicles:
+                if vehicle.id == vehicle_id:
+                    return home, vehicle
+        return None
+
+    def home_of_user(self, user_id: str) -> Home | None:
+        """Return the home of a user."""
+        return next((h for h in self.homes if h.user_id == user_id), None)
+
+    def vehicles(self) -> Iterator[tuple[Home, VehicleSpec]]:
+        """Yield every configured vehicle with its home."""
+        for home in self.homes:
+            for vehicle in home.vehicles:
+                yield home, vehicle
+
+    def limits_of(self, home: Home) -> Limits:
+        """Return the parameters for a home: its own minimum dwell where it is longer."""
+        return replace(self.limits, t_dwell=max(self.limits.t_dwell, home.min_dwell))
+
+    def fresh_state(self, home: Home, vehicle: VehicleSpec) -> VehicleState:
+        """Return the state of a vehicle never seen before."""
+        return VehicleState(vehicle_id=vehicle.id, home_id=home.id, user_id=home.user_id)
+
+    def as_event(self) -> dict[str, Any]:
+        """Return the journal's CONF line."""
+        return {
+            "k": "CONF",
+            "hash": self.conf,
+            "params": _params(self.limits),
+            "homes": [
+                {
+                    "id": home.id,
+                    "user": home.user_id,
+                    "loc": home.location_id,
+                    "chargers": list(home.charger_ids),
+                    "trust": home.trust_charger,
+                    "kw_max": home.max_kw,
+                    "mode": home.mode,
+                    "vehicles": [
+                        {
+                            "id": vehicle.id,
+                            "mode": vehicle.mode if home.mode is Mode.CONTROL else home.mode,
+                            "no_pause": vehicle.no_pause,
+                            "hold_mode": home.hold_mode,
+                        }
+                        for vehicle in home.vehicles
+                    ],
+                }
+                for home in self.homes
+            ],
+        }
+
+
+_NAMES = {"x_rx": "X_rx", "x_src": "X_src", "x_parked": "X_parked", "n_hour": "N_hour", "n_day": "N_day",
+          "r_out": "R_out", "r_stop": "R_stop"}  # fmt: skip
+
+
+def _params(limits: Limits) -> dict[str, float]:
+    """Return the parameters by their names in the invariants; durations in nanoseconds."""
+    params: dict[str, float] = {}
+    for name in limits.__dataclass_fields__:
+        value = getattr(limits, name)
+        known = _NAMES.get(name, "T_" + name[2:] if name.startswith("t_") else name)
+        params[known] = value // timedelta(microseconds=1) * 1000 if isinstance(value, timedelta) else value
+    return params

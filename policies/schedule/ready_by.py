@@ -1,0 +1,93 @@
+"""Be ready at a departure: a weekly one, single ones, or both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+
+from scheduler.core.calendar import EVERY_DAY, local_instant, next_local
+from scheduler.core.model import Situation
+from scheduler.core.terms import Target, Term
+
+FULL_PCT = 100
+SOC_PCT = 80.0
+"""Where a target stands that says neither a state of charge nor an energy: kind to the battery, enough for a day."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """One single departure, such as a journey.
+
+    `at` without an offset is local time at the home. `soc_pct` [%] or `energy_kwh` [kWh, grid side, from the plug-in]
+    say how much; neither means the policy's own.
+    """
+
+    at: datetime
+    soc_pct: float | None = None
+    energy_kwh: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_amount(self.soc_pct, self.energy_kwh)
+
+    def instant(self, timezone: str) -> datetime:
+        """Return the departure as aware UTC."""
+        if self.at.tzinfo is not None:
+            return self.at.astimezone(UTC)
+        return local_instant(self.at.date(), self.at.time(), timezone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyBy:
+    """Reach a state of charge, or take an energy, by a local time of day on the chosen weekdays.
+
+    A time that the clock change skips means the first instant after it; a time that comes twice means the first.
+    `soc_pct` [%] and `energy_kwh` [kWh, grid side, from the plug-in] exclude one another; neither means 80 %. The
+    energy is for cars that never report their state of charge. `departures` come on top of the weekly time; without
+    `at` they stand alone.
+    """
+
+    at: time | None = None
+    days: frozenset[int] = EVERY_DAY  # 0 is Monday
+    soc_pct: float | None = None
+    energy_kwh: float | None = None
+    departures: tuple[Departure, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.at is None and not self.departures:
+            raise ValueError('no departure: give at = "07:30", or departures, or both')
+        if self.at is not None and self.at.tzinfo is not None:
+            raise ValueError("at is a local time of day and carries no offset")
+        if not self.days or not self.days <= EVERY_DAY:
+            raise ValueError(f"days must be some of 0 (Monday) to 6 (Sunday), not {sorted(self.days)}")
+        _check_amount(self.soc_pct, self.energy_kwh)
+
+    def terms(self, now: Situation) -> Iterable[Term]:
+        """Yield the next weekly departure and the next single one, however far away they are.
+
+        One that came due unmet is the core's care (`Situation.overdue`).
+        """
+        zone = now.home.timezone
+        if self.at is not None:
+            by = next_local(now.at, self.at, self.days, zone)
+            yield self._target(by, self.soc_pct, self.energy_kwh, f"ready by {self.at:%H:%M}")
+        coming = [(one.instant(zone), one) for one in self.departures]
+        following = min(((by, one) for by, one in coming if by > now.at), key=lambda pair: pair[0], default=None)
+        if following is not None:
+            by, one = following
+            own = one.soc_pct is None and one.energy_kwh is None
+            soc_pct, energy_kwh = (self.soc_pct, self.energy_kwh) if own else (one.soc_pct, one.energy_kwh)
+            yield self._target(by, soc_pct, energy_kwh, f"ready by {one.at:%Y-%m-%d %H:%M}")
+
+    @staticmethod
+    def _target(by: datetime, soc_pct: float | None, energy_kwh: float | None, why: str) -> Target:
+        if energy_kwh is not None:
+            return Target(energy_kwh=energy_kwh, by=by, why=why)
+        return Target(soc_pct=SOC_PCT if soc_pct is None else soc_pct, by=by, why=why)
+
+
+def _check_amount(soc_pct: float | None, energy_kwh: float | None) -> None:
+    if soc_pct is not None and energy_kwh is not None:
+        raise ValueError("soc_pct and energy_kwh exclude one another")
+    if soc_pct is not None and not 0 < soc_pct <= FULL_PCT:
+        raise ValueError(f"soc_pct must be above 0 and at most 100, not {soc_pct:g}")
+    if energy_kwh is not None and not energy_kwh > 0:
+        raise ValueError(f"energy_kwh must be above 0, not {energy_kwh:g}")

@@ -1,0 +1,32 @@
+"""Prices by the clock: day and night, weekday and weekend, summer and winter."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from policies.tariff.windows import PricedWindow, pieces, require_finite
+from scheduler.core.calendar import local_days
+from scheduler.core.model import Situation
+from scheduler.core.terms import Price, PriceSlot, Term
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeOfUse:
+    """`per_kwh` [home currency per kWh, all included] where no window matches; of several that match the last holds.
+
+    Windows are local times of the home, also across midnight; on the day with the doubled hour a window that ends
+    after it contains both. Put a meter without summer time into a home of its own zone, such as `Etc/GMT-1`.
+    """
+
+    per_kwh: float
+    windows: tuple[PricedWindow, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_finite(self.per_kwh, "per_kwh")
+
+    def terms(self, now: Situation) -> Iterable[Term]:
+        """Yield the prices over the whole local days of the horizon, without a gap."""
+        zone = now.home.timezone
+        span = local_days(now.at, now.limits.horizon, zone)
+        priced = pieces(self.windows, default=self.per_kwh, within=span, timezone=zone)
+        slots = tuple(PriceSlot(start=piece.start, end=piece.end, per_kwh=per_kwh) for piece, per_kwh in priced)
+        yield Price(slots=slots, why="time of use")

@@ -1,0 +1,149 @@
+"""What each write does inside its transaction. Every function may be run again after a rollback."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+from scheduler.core.errors import StoreError, StoreStale
+from scheduler.core.timeline import nanoseconds
+from scheduler.ports import Batch, InboxRow
+from storage import mapping, rows
+from storage.database import Cursor, Holder, rows_of
+from storage.price_slots import newest_prices
+from storage.rows import Row
+from storage.statements import Statements
+from storage.tables import NO_VEHICLE
+
+TOUCH_NS = timedelta(days=1) // timedelta(microseconds=1) * 1000
+"""How far `used_at` of something shared may lag behind its last use: touching it each time would double the writing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedBatch:
+    """A batch as rows, made on the caller's side, so that what cannot be stored fails before anything is written."""
+
+    vehicles: tuple[tuple[int, Row], ...]  # with the version that was read
+    done: tuple[Row, ...]
+    events: tuple[Row, ...]
+    commands: tuple[Row, ...]
+    decisions: tuple[Row, ...]
+    blobs: tuple[Row, ...]
+    uses: tuple[Row, ...]
+    sessions: tuple[Row, ...]
+    alerts: tuple[tuple[bool, Row], ...]  # True: raise
+    overrides: tuple[Row, ...]
+
+
+def prepare(batch: Batch, *, used_at: int) -> PreparedBatch:
+    """Return the batch as rows.
+
+    Args:
+        batch: what to write.
+        used_at: the present instant [ns].
+
+    Raises:
+        StoreError: something in it cannot be stored.
+    """
+    refs = set(chain.from_iterable(mapping.situation_refs(record.situation) for record in batch.decisions))
+    return PreparedBatch(
+        vehicles=tuple((read.version, rows.vehicle_row(read.state)) for read in batch.states),
+        done=tuple({"id": row_id} for row_id in batch.done),
+        events=tuple(rows.journal_row(event) for event in batch.events),
+        commands=tuple(rows.command_row(command) for command in batch.commands),
+        decisions=tuple(rows.decision_row(record) for record in batch.decisions),
+        blobs=tuple(
+            {"digest": digest, "used_at": used_at, "body": rows.packed(body)} for digest, body in batch.blobs.items()
+        ),
+        uses=tuple({"id": digest, "at": used_at, "older": used_at - TOUCH_NS} for digest in sorted(refs)),
+        sessions=tuple(rows.session_row(record) for record in batch.sessions),
+        alerts=tuple(
+            (True, rows.alert_row(change))
+            if change.cleared_at is None
+            else (
+                False,
+                {
+                    "of_code": change.code,
+                    "of_vehicle": change.vehicle_id or NO_VEHICLE,
+                    "at": nanoseconds(change.cleared_at),
+                },
+            )
+            for change in batch.alerts
+        ),
+        overrides=tuple(rows.override_row(record) for record in batch.overrides),
+    )
+
+
+def write(cursor: Cursor, statements: Statements, batch: PreparedBatch) -> None:
+    """Write a batch.
+
+    Raises:
+        StoreStale: a vehicle's version is not the one that was read.
+    """
+    for seen, row in batch.vehicles:
+        _write_vehicle(cursor, statements, seen, row)
+    for sql, group in (
+        (statements.delete_inbox, batch.done),
+        (statements.insert_journal, batch.events),
+        (statements.upsert_command, batch.commands),
+        (statements.insert_decision, batch.decisions),
+        (statements.insert_blob, batch.blobs),
+        (statements.touch_blob, batch.uses),
+        (statements.upsert_session, batch.sessions),
+        (statements.upsert_override, batch.overrides),
+    ):
+        if group:
+            cursor.executemany(sql, group)
+    for raised, row in batch.alerts:
+        cursor.execute(statements.raise_alert if raised else statements.clear_alert, row)
+
+
+def _write_vehicle(cursor: Cursor, statements: Statements, seen: int, row: Row) -> None:
+    if seen:
+        changed: Mapping[str, Any] = {**row, "of_vehicle": row["id"], "seen": seen}
+        cursor.execute(statements.update_vehicle, changed)
+    else:
+        cursor.execute(statements.insert_vehicle, row)
+    if cursor.rowcount != 1:
+        raise StoreStale(f"the state of vehicle {row['id']} is no longer version {seen}")
+
+
+def put(cursor: Cursor, statements: Statements, work: Sequence[InboxRow]) -> list[InboxRow]:
+    """Store work and return what of it was new."""
+    new = [row for row in work if row.work.key is None or _first_seen(cursor, statements, row)]
+    if new:
+        cursor.executemany(statements.insert_inbox, [rows.inbox_row(row.id, row.work) for row in new])
+    return new
+
+
+def _first_seen(cursor: Cursor, statements: Statements, row: InboxRow) -> bool:
+    cursor.execute(statements.insert_seen, {"key": row.work.key, "at": nanoseconds(row.work.received.at)})
+    return cursor.rowcount == 1
+
+
+def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -> None:
+    """Store a series: where slots overlap, the newest fetch holds."""
+    if not fetched:
+        return
+    source = fetched[0]["source"]
+    cursor.execute(
+        statements.delete_other_prices,
+        {"of_source": source, "but_zone": fetched[0]["zone"], "but_currency": fetched[0]["currency"]},
+    )
+    span = {"of_source": source, "after": fetched[0]["start"], "before": max(row["end"] for row in fetched)}
+    stored = rows_of(cursor, statements.overlapping_prices, span)
+    cursor.execute(statements.delete_prices, span)
+    cursor.executemany(statements.insert_price, newest_prices(stored=stored, fetched=fetched))
+
+
+def begin_run(cursor: Cursor, statements: Statements, holder: Holder) -> int:
+    """Count a new run and return its number."""
+    started_at = nanoseconds(holder.started_at)
+    first = {"id": 1, "epoch": 0, "write": 0, "node": "", "pid": 0, "started_at": started_at}
+    cursor.execute(statements.first_run, first)
+    cursor.execute(statements.begin_run, {"node": holder.node, "pid": holder.pid, "at": started_at})
+    (meta,) = rows_of(cursor, statements.meta)
+    if not meta["epoch"] > 0:
+        raise StoreError("the run could not be counted")
+    return int(meta["epoch"])

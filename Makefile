@@ -75,7 +75,7 @@ constraints:  ## write constraints.txt anew from the newest versions that pyproj
 	  build/venv-constraints/bin/python -m pip freeze --all --exclude kwhen --exclude setuptools --exclude wheel \
 	    | tr '[:upper:]' '[:lower:]' | sort; } > constraints.txt
 	@rm -rf build/venv-constraints
-	@git --no-pager diff --stat -- constraints.txt || true
+	@git --no-pager diff --stat -- constraints.txt 2>/dev/null || true
 
 .PHONY: clean
 clean:  ## remove the environments and every cache

@@ -5,12 +5,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from simulator.character import Habit
 from simulator.charger import Charger
 from simulator.instants import at_local
 from simulator.owners import Owner, Routine, Stop
 from simulator.physics import Battery
 from simulator.places import Point
-from simulator.vehicle import STOPPED, Habit, Vehicle
+from simulator.vehicle import STOPPED, Vehicle
 from simulator.world import World
 
 OSLO = Point(latitude=59.9165, longitude=10.7582)
@@ -83,7 +84,8 @@ def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
         "home-berlin", name="City car", battery=Battery(capacity_kwh=52), soc_pct=70, habit=commuter(), **ZOE
     )
     evenings = nights_before_work(world.start_at, "Europe/Oslo")
-    stops = {evenings[1]: Stop(at=time(12, 30), minutes=30, power_kw=11.0)}
+    working_day = evenings[1] + timedelta(days=1)  # on which the car is surely away at noon
+    stops = {working_day: Stop(at=time(12, 30), minutes=30, power_kw=11.0)}
     Owner(
         world=world,
         vehicle=family,

@@ -3,11 +3,12 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from simulator.agenda import Timer
 from simulator.capability import Capability
+from simulator.character import Habit, Mood
 from simulator.charger import Charger
 from simulator.instants import next_departure
 from simulator.physics import Battery
@@ -30,29 +31,6 @@ SCOPES = ("vehicle:control:charging", "vehicle:read:data", "vehicle:read:locatio
 HANDSHAKE_S = 15.0
 TRUTH_EVERY_S = 900.0
 HOME_RADIUS_M = 100.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Habit:
-    """When the owner wants the car, and with how much."""
-
-    departure: time
-    days: frozenset[int]
-    target_soc_pct: float
-
-
-@dataclass(kw_only=True)
-class Mood:
-    """How a car takes commands."""
-
-    latency_s: tuple[float, float] = (5.0, 15.0)
-    asleep_latency_s: tuple[float, float] = (40.0, 150.0)
-    window_s: float = 720.0
-    silent_commands: int = 0
-    no_power_starts: int = 0
-    sleep_refresh_s: float = 1200.0
-    sleeps_after_s: float = 900.0
-    resumes_left: int | None = None
 
 
 @dataclass(kw_only=True, eq=False)

@@ -1,0 +1,33 @@
+"""The simulator as a program of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from simulator.command import run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
+def test_it_prints_where_it_is_serves_and_ends_cleanly(number, checkout):
+    command = [sys.executable, "-W", "error", "-m", "simulator", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            found = json.loads(process.stdout.readline())
+            with urllib.request.urlopen(found["url"] + "/_sim/description", timeout=10) as reply:
+                described = json.load(reply)
+        finally:
+            process.send_signal(number)
+            _, complaints = process.communicate(timeout=20)
+    assert set(found) == {"url", "client_id", "client_secret"}
+    assert described["client_id"] == found["client_id"]
+    assert (process.returncode, complaints) == (0, "")
+
+
+async def test_a_taken_port_is_told(api):
+    taken = int(api.running.url.rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"):
+        await run(port=taken, as_json=True, speed=1.0, seed=1)

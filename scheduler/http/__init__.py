@@ -1,1 +1,1 @@
-"""The HTTP faces: the webhook listener, the API on the socket, the status page."""
+"""Faces over HTTP: the API of the Unix socket, the status page and the metrics."""

@@ -1,0 +1,350 @@
+"""A daemon as the faces see one: two homes, three cars and a night of prices; what was asked of it is kept."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scheduler.core.command import Action, Command, CommandState, Failure, Why
+from scheduler.core.errors import KwhenError
+from scheduler.core.model import (
+    Decision,
+    Desired,
+    Home,
+    Mode,
+    Need,
+    Override,
+    Place,
+    Plan,
+    PlannedSlot,
+    PolicySpec,
+    PriceRung,
+    PriceSeries,
+    Quality,
+    Reason,
+    Session,
+    Situation,
+    VehicleSpec,
+    VehicleState,
+    Verdict,
+)
+from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, Observation, PlaceFacet, Stamp
+from scheduler.core.terms import Price, PriceSlot, Stated, Target
+from scheduler.ports import AlertChange, DecisionRecord, SessionRecord
+
+NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Oslo
+ZONE = "Europe/Oslo"
+HOUR = timedelta(hours=1)
+READY_AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 07:30 in Oslo
+
+PRICES = (1.2, 1.1, 0.5, 0.4, 0.3, 0.6, 0.9, 1.4, 2.0, 1.8)
+"""What a kWh costs from 22:00 UTC on, by the hour."""
+
+POLLY, ROVER, ELSIE = "polly-1111", "rover-2222", "elsie-3333"
+
+
+def price_slots() -> tuple[PriceSlot, ...]:
+    start = NOW.replace(minute=0)
+    return tuple(
+        PriceSlot(start=start + i * HOUR, end=start + (i + 1) * HOUR, per_kwh=kwh) for i, kwh in enumerate(PRICES)
+    )
+
+
+def planned(start: datetime, minutes: int, per_kwh: float | None, *, published: bool = True) -> PlannedSlot:
+    end = start + timedelta(minutes=minutes)
+    kwh = 11.0 * minutes / 60
+    return PlannedSlot(start=start, end=end, energy_kwh=kwh, per_kwh=per_kwh, published=published, why="cheapest")
+
+
+def night_plan() -> Plan:
+    first = datetime(2026, 11, 21, 0, 15, tzinfo=UTC)  # 01:15 in Oslo
+    slots = (
+        planned(first, 45, 0.5),
+        planned(first + timedelta(minutes=45), 60, 0.4),
+        planned(first + timedelta(minutes=105), 55, 0.3),
+    )
+    need = Need(
+        policy="ready-by", energy_kwh=29.3, by=READY_AT, lst_at=READY_AT - 3 * HOUR, soc_pct=80, why="ready by 07:30"
+    )
+    return Plan(slots=slots, needs=(need,), rung=PriceRung.FRESH, cost=11.4, asks=True)
+
+
+def waiting(**changes: Any) -> Decision:
+    """A car at home, plugged in, waiting for the cheap hours of the night."""
+    decision = Decision(
+        verdict=Verdict(place=Place.HOME, why="charger", text="Plugged in at the home's charger and location."),
+        desired=Desired.HOLD,
+        plan=night_plan(),
+        reasons=(Reason(code="wait", text="A better time comes at 2026-11-21T00:15Z."),),
+        next_due_at=NOW + timedelta(minutes=15),
+        soc_pct=41.0,
+        soc_quality=Quality.FRESH,
+    )
+    return replace(decision, **changes)
+
+
+def gone_out() -> Decision:
+    return Decision(
+        verdict=Verdict(place=Place.AWAY, why="other-charger", text="Plugged in at a charger that is not the home's."),
+        desired=Desired.LEAVE,
+        plan=Plan(),
+        reasons=(Reason(code="away", text="Plugged in at a charger that is not the home's."),),
+    )
+
+
+def make_home(home_id: str = "lindgren", *specs: VehicleSpec, **changes: Any) -> Home:
+    home = Home(
+        id=home_id,
+        user_id=f"user-{home_id}",
+        timezone=ZONE,
+        currency="NOK",
+        charger_ids=("charger-1",),
+        location_id="home-1",
+        vehicles=specs or (VehicleSpec(id=POLLY, name="Polly"),),
+        policies=(PolicySpec(name="spot"), PolicySpec(name="ready-by")),
+    )
+    return replace(home, **changes)
+
+
+def seen(*, plugged: bool | None = True, charging: bool | None = False, kw: float | None = None) -> Observation:
+    delivery = Delivery.CHARGING if charging else Delivery.STOPPED if plugged else Delivery.UNPLUGGED
+    at = NOW - timedelta(minutes=2)
+    return Observation(
+        charge=ChargeFacet(at=at, plugged=plugged, charging=charging, delivery=delivery, power_kw=kw, limit_pct=90),
+        place=PlaceFacet(at=at, location_id="home-1"),
+        battery=BatteryFacet(at=at, soc_pct=41, capacity_kwh=75),
+        reachable=True,
+        seen_at=at,
+        received=Stamp(at=at, mono_ns=0, run=1),
+    )
+
+
+def make_state(vehicle_id: str, home: Home, observation: Observation, **changes: Any) -> VehicleState:
+    session = None
+    if observation.charge.plugged:
+        plugged_at = NOW - timedelta(hours=5)
+        session = Session(
+            id=f"{vehicle_id}:1", plugged_at=plugged_at, opened_at=plugged_at, at_home=True, energy_kwh=3.25
+        )
+    state = VehicleState(
+        vehicle_id=vehicle_id, home_id=home.id, user_id=home.user_id, observation=observation, session=session
+    )
+    return replace(state, **changes)
+
+
+def make_situation(home: Home, spec: VehicleSpec, observation: Observation, at: datetime = NOW) -> Situation:
+    terms = (
+        Stated(rank=1, policy="spot", term=Price(slots=price_slots())),
+        Stated(rank=2, policy="ready-by", term=Target(soc_pct=80, by=READY_AT)),
+    )
+    return Situation(at=at, mono_ns=0, run=1, home=home, vehicle=spec, observation=observation, terms=terms)
+
+
+def a_command(command_id: str = "c-1", vehicle_id: str = POLLY, **changes: Any) -> Command:
+    command = Command(
+        id=command_id,
+        vehicle_id=vehicle_id,
+        action=Action.STOP,
+        why=Why.PLAN,
+        state=CommandState.VERIFIED,
+        sent_at=NOW - 4 * HOUR,
+        epoch=1,
+        action_id="action-9",
+        ended_at=NOW - 4 * HOUR + timedelta(minutes=1),
+        verified=True,
+    )
+    return replace(command, **changes)
+
+
+def a_failed_start() -> Command:
+    return a_command(
+        "c-2",
+        ROVER,
+        action=Action.START,
+        state=CommandState.FAILED,
+        verified=False,
+        failure=Failure(type="NO_RESPONSE", detail="The vehicle did not answer."),
+    )
+
+
+class StillClock:
+    """A clock that stands."""
+
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic_ns(self) -> int:
+        return 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class FakeStore:
+    """What the faces read of a store, from lists that a test fills. `broken` is raised by every method once set."""
+
+    def __init__(self) -> None:
+        self.command_rows: list[Command] = [a_command(), a_failed_start()]
+        self.decision_rows: list[DecisionRecord] = []
+        self.session_rows: list[SessionRecord] = []
+        self.alert_rows: list[AlertChange] = []
+        self.events: list[dict[str, Any]] = []
+        self.series: list[PriceSeries] = []
+        self.blobs: dict[str, bytes] = {}
+        self.broken: KwhenError | None = None
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+    async def commands(
+        self, *, vehicle_id: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> list[Command]:
+        self._check()
+        rows = [
+            c for c in self.command_rows if vehicle_id in (None, c.vehicle_id) and (since is None or c.sent_at >= since)
+        ]
+        return sorted(rows, key=lambda c: c.sent_at, reverse=True)[:limit]
+
+    async def decision_at(self, vehicle_id: str, at: datetime) -> DecisionRecord | None:
+        self._check()
+        before = [r for r in self.decision_rows if r.vehicle_id == vehicle_id and r.at <= at]
+        return max(before, key=lambda r: r.at, default=None)
+
+    async def decisions(self, *, vehicle_id: str | None = None, limit: int = 1000) -> AsyncIterator[DecisionRecord]:
+        self._check()
+        rows = [r for r in self.decision_rows if vehicle_id in (None, r.vehicle_id)][:limit]
+
+        async def each() -> AsyncIterator[DecisionRecord]:
+            for row in rows:
+                yield row
+
+        return each()
+
+    async def blob(self, digest: str) -> bytes | None:
+        self._check()
+        return self.blobs.get(digest)
+
+    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
+        self._check()
+        return [s for s in self.session_rows if vehicle_id in (None, s.vehicle_id)][:limit]
+
+    async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
+        self._check()
+        return [a for a in self.alert_rows if not (open_only and a.cleared_at)][:limit]
+
+    async def journal(
+        self, *, after: int = 0, run: int | None = None, vehicle_id: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        self._check()
+        rows = [
+            e for e in self.events if e["row"] > after and run in (None, e["run"]) and vehicle_id in (None, e.get("v"))
+        ]
+        return rows[:limit]
+
+    async def prices(self, *, since: datetime) -> list[PriceSeries]:
+        self._check()
+        return [replace(s, slots=tuple(slot for slot in s.slots if slot.end > since)) for s in self.series]
+
+
+@dataclass(kw_only=True)
+class FakeDaemon:
+    """Implements the `Daemon` protocol; `wishes`, `released` and `asked` say what was asked of it."""
+
+    store: Any = field(default_factory=FakeStore)
+    clock: StillClock = field(default_factory=StillClock)
+    home_list: tuple[Home, ...] = ()
+    states: dict[str, VehicleState] = field(default_factory=dict)
+    newest: dict[str, tuple[Situation, Decision]] = field(default_factory=dict)
+    wishes: list[tuple[str, Override]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    is_ready: bool = True
+    refusal: KwhenError | None = None
+
+    def homes(self) -> tuple[Home, ...]:
+        return self.home_list
+
+    def state(self, vehicle_id: str) -> VehicleState | None:
+        return self.states.get(vehicle_id)
+
+    def last(self, vehicle_id: str) -> tuple[Situation, Decision] | None:
+        return self.newest.get(vehicle_id)
+
+    async def wish(self, vehicle_id: str, override: Override) -> None:
+        self.store._check()
+        self.wishes.append((vehicle_id, override))
+
+    async def release(self, vehicle_ids: Sequence[str]) -> list[str]:
+        self.released = [one for one in vehicle_ids if self.states.get(one) and self.states[one].session]
+        return self.released
+
+    def policies(self) -> list[dict[str, str]]:
+        return [{"home": h.id, "name": p.name, "status": "ready"} for h in self.home_list for p in h.policies]
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "ready": self.is_ready, "live": True, "store": "ok", "provider": "ok", "webhook": "polling only", "prices": "fresh",
+            "sweep_at": NOW, "version": "0.1.0", "run": 7, "mode": "control", "counters": {"webhook_unknown_vehicle": 3},
+        }  # fmt: skip
+
+    async def reload(self) -> list[str]:
+        if self.refusal is not None:
+            raise self.refusal
+        return ["home lindgren: no policy gives a target"]
+
+    async def webhook(self, op: str) -> dict[str, Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(op)
+        return {"op": op, "subscribed": True, "active": True, "url": "https://example.org/webhooks/enode"}
+
+    def put(
+        self, home: Home, spec: VehicleSpec, observation: Observation, decision: Decision | None, **state: Any
+    ) -> None:
+        """Have a vehicle with what was seen and decided."""
+        self.states[spec.id] = make_state(spec.id, home, observation, **state)
+        if decision is not None:
+            self.newest[spec.id] = (make_situation(home, spec, observation), decision)
+
+
+def make_daemon() -> FakeDaemon:
+    """Two homes: Polly waits for the night, Rover charges away from home, Elsie was never seen."""
+    polly, rover = VehicleSpec(id=POLLY, name="Polly"), VehicleSpec(id=ROVER, name="Rover <3>")
+    elsie = VehicleSpec(id=ELSIE, name="Elsie", mode=Mode.OBSERVE)
+    first, second = make_home("lindgren", polly, rover), make_home("hytta", elsie, mode=Mode.OBSERVE)
+    daemon = FakeDaemon(home_list=(first, second))
+    daemon.put(first, polly, seen(), waiting())
+    daemon.put(first, rover, seen(charging=True, kw=50.0), gone_out())
+    daemon.store.alert_rows = [
+        AlertChange(
+            code="NO_PAUSE", vehicle_id=ROVER, text="Resuming <failed>.", severity="warning", raised_at=NOW - HOUR
+        )
+    ]
+    daemon.store.session_rows = [a_session()]
+    daemon.store.series = [
+        PriceSeries(name="file", currency="NOK", slots=price_slots(), fetched_at=NOW - HOUR, zone="NO1")
+    ]
+    return daemon
+
+
+def a_session() -> SessionRecord:
+    return SessionRecord(
+        id=f"{POLLY}:0",
+        vehicle_id=POLLY,
+        home_id="lindgren",
+        plugged_at=NOW - 30 * HOUR,
+        unplugged_at=NOW - 16 * HOUR,
+        energy_kwh=22.4,
+        cost=9.1,
+        baseline_cost=25.2,
+        currency="NOK",
+        soc_start_pct=50,
+        soc_end_pct=80,
+        target_soc_pct=80,
+        departure_at=NOW - 16 * HOUR,
+        met=True,
+    )

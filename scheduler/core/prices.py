@@ -1,0 +1,205 @@
+"""What a kWh costs, as far as it is known, and what stands in for a price where it is not.
+
+The ladder: published prices (`fresh`), expected ones from days that are known (`older`), a static shape of the day
+(`profile`), nothing at all (`now`). Only the first may justify a STOP; the others place future charging.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from scheduler.core.calendar import zone_named
+from scheduler.core.model import PriceRung, Situation
+from scheduler.core.terms import Price, PriceSlot, of_type
+
+RECENT = timedelta(days=14)
+"""How far back days are averaged: two of each weekday."""
+
+STEP_S = 900
+DAY_S = 86_400
+STEPS_A_DAY = DAY_S // STEP_S
+SATURDAY = 5
+
+PROFILE = tuple(
+    1.0 if hour < 6 else 3.0 if 7 <= hour < 10 or 17 <= hour < 21 else 2.0  # noqa: PLR2004
+    for hour in range(24)
+)
+"""The usual shape of a day: nights are cheap, mornings and evenings dear. Only the order means anything."""
+
+
+class Span(NamedTuple):
+    """A price over `[start_s, end_s)`, counted in seconds from now. `per_kwh` None is an unknown price."""
+
+    start_s: float
+    end_s: float
+    per_kwh: float | None
+    published: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """Prices from now on: ordered, without a gap, up to the end that was asked for.
+
+    Without `money` the numbers only order the day (a profile, or a sum of which a part is missing): they cost nothing.
+    """
+
+    spans: tuple[Span, ...]
+    rung: PriceRung
+    money: bool
+
+
+def curve(situation: Situation, *, until: datetime) -> Curve:
+    """Return the sum of all stated prices from now until the given instant, and the rung it stands on.
+
+    Each price is first carried on beyond its last slot by what the same local time of day cost on recent days of its
+    kind (working day or weekend). A gap between slots stays unknown.
+    """
+    end_s = max(1.0, (until - situation.at).total_seconds())
+    days = _LocalDays(situation.at, situation.home.timezone)
+    stated = [price.slots for price in of_type(situation.terms, Price)]
+    known = [slots for slots in stated if slots]
+    if known:
+        total = _carried_on(known[0], days, end_s)
+        for slots in known[1:]:
+            total = _added(total, _carried_on(slots, days, end_s))
+        fresh = any(span.published for span in total)
+        whole = len(known) == len(stated)
+        if not whole:
+            total = [span._replace(published=False) for span in total]
+        rung = PriceRung.FRESH if fresh and whole else PriceRung.OLDER
+        return Curve(spans=tuple(total), rung=rung, money=whole)
+    market = next((series.slots for series in situation.prices if series.slots), None)
+    if market is not None:
+        past = [slot for slot in market if slot.start < situation.at]
+        expected = _Expected(past or market, days).between(0.0, end_s)
+        return Curve(spans=tuple(expected), rung=PriceRung.OLDER, money=False)
+    if days.zone is None:
+        return Curve(spans=(Span(0.0, end_s, 0.0, False),), rung=PriceRung.NOW, money=False)
+    return Curve(spans=tuple(_profile(days, end_s)), rung=PriceRung.PROFILE, money=False)
+
+
+class _LocalDays:
+    """Local time of day without a conversion for each slot: the offset is looked up once for a UTC day."""
+
+    def __init__(self, at: datetime, timezone: str) -> None:
+        try:
+            self.zone: ZoneInfo | None = zone_named(timezone)
+        except ValueError:
+            self.zone = None
+        self.at = at
+        self.epoch_s = at.timestamp()
+        self._offsets: dict[int, float | None] = {}
+
+    def step(self, at_s: float) -> int:
+        """Return which quarter of an hour of the local day it is; those of weekends come after those of the week."""
+        local_s = at_s + self.epoch_s + self._offset(at_s + self.epoch_s)
+        day, second = divmod(local_s, DAY_S)
+        weekend = (int(day) + 3) % 7 >= SATURDAY  # 1 January 1970 was a Thursday
+        return int(second // STEP_S) + STEPS_A_DAY * weekend
+
+    def _offset(self, epoch_s: float) -> float:
+        if self.zone is None:
+            return 0.0
+        day = int(epoch_s // DAY_S)
+        if day not in self._offsets:
+            first, last = self._look_up(day * DAY_S), self._look_up((day + 1) * DAY_S)
+            self._offsets[day] = first if first == last else None
+        offset = self._offsets[day]
+        return self._look_up(epoch_s) if offset is None else offset
+
+    def _look_up(self, epoch_s: float) -> float:
+        offset = datetime.fromtimestamp(epoch_s, UTC).astimezone(self.zone).utcoffset()
+        return (offset or timedelta(0)).total_seconds()
+
+
+class _Expected:
+    """What each quarter of an hour of the local day cost on recent days."""
+
+    def __init__(self, slots: Sequence[PriceSlot], days: _LocalDays) -> None:
+        self._days = days
+        sums, counts = [0.0] * (2 * STEPS_A_DAY), [0] * (2 * STEPS_A_DAY)
+        since = slots[-1].end - RECENT
+        for slot in slots:
+            if slot.end <= since:
+                continue
+            start_s = (max(slot.start, since) - days.at).total_seconds()
+            end_s = (slot.end - days.at).total_seconds()
+            while start_s < end_s:
+                step = days.step(start_s)
+                sums[step] += slot.per_kwh
+                counts[step] += 1
+                start_s += STEP_S
+        mean = sum(sums) / max(1, sum(counts))
+        self._means = [self._mean(step, sums, counts, mean) for step in range(2 * STEPS_A_DAY)]
+
+    @staticmethod
+    def _mean(step: int, sums: list[float], counts: list[int], mean: float) -> float:
+        if counts[step]:
+            return sums[step] / counts[step]
+        other = (step + STEPS_A_DAY) % (2 * STEPS_A_DAY)
+        return sums[other] / counts[other] if counts[other] else mean
+
+    def between(self, start_s: float, end_s: float) -> list[Span]:
+        """Return the expected prices of a stretch, neighbours of one price joined."""
+        return _stepped(self._days, start_s, end_s, self._means)
+
+
+def _profile(days: _LocalDays, end_s: float) -> list[Span]:
+    quarters = [PROFILE[step * STEP_S // 3600] for step in range(STEPS_A_DAY)]
+    return _stepped(days, 0.0, end_s, quarters * 2)
+
+
+def _stepped(days: _LocalDays, start_s: float, end_s: float, values: Sequence[float]) -> list[Span]:
+    spans: list[Span] = []
+    while start_s < end_s:
+        edge = min(end_s, start_s + STEP_S - (start_s + days.epoch_s) % STEP_S)
+        value = values[days.step(start_s)]
+        if spans and spans[-1].per_kwh == value:
+            spans[-1] = spans[-1]._replace(end_s=edge)
+        else:
+            spans.append(Span(start_s, edge, value, False))
+        start_s = edge
+    return spans
+
+
+def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> list[Span]:
+    """Return one price from now on: its slots, unknown in the gaps, expected after the last."""
+    spans: list[Span] = []
+    reached = 0.0
+    for slot in sorted(slots, key=attrgetter("start")):
+        if slot.end <= days.at:
+            continue
+        start_s = (slot.start - days.at).total_seconds()
+        if start_s >= end_s:
+            break
+        stop_s = min(end_s, (slot.end - days.at).total_seconds())
+        if start_s > reached:
+            spans.append(Span(reached, start_s, None, False))
+            reached = start_s
+        if stop_s > reached:  # of slots that overlap, the earlier holds
+            spans.append(Span(reached, stop_s, slot.per_kwh, slot.published))
+            reached = stop_s
+    if reached < end_s:
+        spans += _Expected(slots, days).between(reached, end_s)
+    return spans
+
+
+def _added(first: Iterable[Span], second: Sequence[Span]) -> list[Span]:
+    """Return the sum of two prices that cover the same stretch; unknown where either is."""
+    total: list[Span] = []
+    others = iter(second)
+    other = next(others)
+    for span in first:
+        start_s = span.start_s
+        while start_s < span.end_s:
+            while other.end_s <= start_s:
+                other = next(others)
+            edge = min(span.end_s, other.end_s)
+            unknown = span.per_kwh is None or other.per_kwh is None
+            value = None if unknown else (span.per_kwh or 0.0) + (other.per_kwh or 0.0)
+            total.append(Span(start_s, edge, value, span.published and other.published))
+            start_s = edge
+    return total

@@ -1,0 +1,163 @@
+"""The planner's problem: one situation in offsets from now, with every term in its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler.core.battery import Charge
+from scheduler.core.energy import duration_s
+from scheduler.core.model import HoldMode, Quality, Situation, Will
+from scheduler.core.needs import OVERRIDE, Barrier, Claim, Tier, barriers, latest_start, reserved_deadline, stopping
+from scheduler.core.placement import Piece, cut
+from scheduler.core.prices import Curve, curve
+from scheduler.core.terms import MinDwell, Opportunity, Run, of_type
+from scheduler.core.timeline import Interval, merge, total
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One situation as the planner sees it: claims with an energy, blocks, runs and prices from now to `end_at`."""
+
+    now: Situation
+    charge: Charge
+    power_kw: float
+    claims: tuple[Claim, ...]
+    walls: tuple[Barrier, ...]
+    runs: tuple[tuple[Claim, Interval], ...]
+    prices: Curve
+    end_at: datetime
+
+    def offset_s(self, at: datetime) -> float:
+        """Return an instant in seconds from now, within the problem."""
+        return (min(max(at, self.now.at), self.end_at) - self.now.at).total_seconds()
+
+    def seconds(self, claim: Claim) -> float:
+        """Return how long the claim's energy takes."""
+        return duration_s(energy_kwh=claim.energy_kwh or 0.0, power_kw=self.power_kw)
+
+    def due(self, claim: Claim, reserve: timedelta) -> tuple[float, float, float]:
+        """Return how much must be charged within the problem, by which offset if it can be, and by which at last [s].
+
+        Of a deadline beyond the problem's end only that counts which would not fit after the end.
+        """
+        by = claim.by or self.end_at
+        early = reserved_deadline(self.now, by) - reserve
+        beyond_s = max(0.0, (early - self.end_at).total_seconds())
+        return max(0.0, self.seconds(claim) - beyond_s), self.offset_s(early), self.offset_s(by)
+
+    def latest_start(self, claim: Claim) -> datetime | None:
+        """Return the claim's latest start, counting all that is due by then; None when there is nothing to start."""
+        if self.seconds(claim) == 0:
+            return None
+        if claim.by is None:
+            return self.now.at
+        due_by_then = [c for c in self.claims if c.by is None or c.by <= claim.by]
+        return latest_start(
+            at=self.now.at,
+            seconds=max(self.seconds(c) for c in due_by_then),
+            deadline=reserved_deadline(self.now, claim.by),
+            not_permitted=stopping(claim, self.walls),
+        )
+
+    @property
+    def dated(self) -> list[Claim]:
+        """The claims with a deadline, the earliest first."""
+        return sorted((c for c in self.claims if c.by is not None), key=lambda c: (c.by or self.end_at, c.tier, c.rank))
+
+    @property
+    def at_once(self) -> list[Claim]:
+        """The claims without one."""
+        return [claim for claim in self.claims if claim.by is None]
+
+    @property
+    def charging(self) -> bool:
+        """Tell whether the car charges now."""
+        return self.now.observation.charge.charging is True
+
+    @property
+    def unpausable(self) -> bool:
+        """Tell whether a charge, once begun, must go on: the car does not resume, or a STOP is not ours to send."""
+        now = self.now
+        failed = now.session is not None and now.session.failed_resumes > 0
+        never_stop = now.home.hold_mode is HoldMode.NEVER_STOP
+        blind = self.charge.quality is Quality.UNKNOWN and now.vehicle.energy_per_session_kwh is None
+        return now.vehicle.no_pause or now.learned.no_pause or failed or never_stop or blind
+
+    @property
+    def least_pause_s(self) -> float:
+        """The shortest pause worth making [s]."""
+        stated = [term.duration for term in of_type(self.now.terms, MinDwell)]
+        return max([self.now.home.min_dwell, *stated]).total_seconds()
+
+    def pieces(self, edges_s: Sequence[float] = (), reserve: timedelta = timedelta(0)) -> list[Piece]:
+        """Return the prices, cut wherever anything changes."""
+        edges = list(edges_s)
+        for claim in self.dated:
+            edges += self.due(claim, reserve)[1:]
+        spans = [*(wall.interval for wall in self.walls), *(run for _, run in self.runs), *self.now.committed]
+        edges += [self.offset_s(edge) for span in spans for edge in (span.start, span.end)]
+        return cut(self.prices.spans, edges)
+
+
+def pose(situation: Situation, charge: Charge, known: Sequence[Claim], power_kw: float) -> Problem:
+    """Return the problem that the claims with a known energy make, at a power."""
+    walls, runs = tuple(barriers(situation)), tuple(running(situation))
+    end_at = _end(situation, known, walls, runs, power_kw)
+    return Problem(
+        now=situation,
+        charge=charge,
+        power_kw=power_kw,
+        claims=tuple(known),
+        walls=walls,
+        runs=runs,
+        prices=curve(situation, until=end_at),
+        end_at=end_at,
+    )
+
+
+def running(situation: Situation) -> list[tuple[Claim, Interval]]:
+    """Return every run that is not over, a person's `charge` among them, in precedence order."""
+    found = [
+        (asking(s.policy, s.term.why, Tier.CONFIGURED, s.rank), s.term.interval)
+        for s in sorted(situation.terms, key=lambda s: s.rank)
+        if isinstance(s.term, Run) and s.term.interval.end > situation.at
+    ]
+    override = situation.override
+    if override is not None and override.will is Will.CHARGE:
+        until = override.until or situation.at + situation.limits.horizon
+        if until > situation.at:
+            claim = asking(OVERRIDE, "a person asked to charge", Tier.PERSON, -1)
+            found.insert(0, (claim, Interval(start=situation.at, end=until)))
+    return found
+
+
+def asking(policy: str, why: str, tier: Tier, rank: int) -> Claim:
+    """Return a claim without an amount of its own: a run, an opportunity, a run that must not be interrupted."""
+    return Claim(
+        policy=policy,
+        why=why,
+        tier=tier,
+        rank=rank,
+        by=None,
+        energy_kwh=None,
+        soc_pct=None,
+        quality=Quality.FRESH,
+    )
+
+
+def _end(
+    situation: Situation,
+    known: Sequence[Claim],
+    walls: Sequence[Barrier],
+    runs: Sequence[tuple[Claim, Interval]],
+    power_kw: float,
+) -> datetime:
+    """Return how far the problem reaches: the last deadline or run, never beyond the horizon."""
+    horizon_at = situation.at + situation.limits.horizon
+    if of_type(situation.terms, Opportunity):
+        return horizon_at
+    most_s = max((duration_s(energy_kwh=c.energy_kwh or 0.0, power_kw=power_kw) for c in known), default=0.0)
+    blocked = total(merge(wall.interval for wall in walls))
+    at_once = situation.at + timedelta(seconds=min(most_s, situation.limits.horizon.total_seconds())) + blocked
+    ends = [at_once, *(claim.by for claim in known if claim.by is not None), *(run.end for _, run in runs)]
+    return min(horizon_at, max(ends))

@@ -180,7 +180,9 @@ def build_app(world: World, clock: Clock, *, base_url: str | None = None) -> web
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
     world, clock = app[WORLD], app[CLOCK]
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
+    # a pool looks for idle connections every 15 s of the loop's time: a virtual clock would stop at each
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
 
         async def post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, list[str]]:
             try:

@@ -58,7 +58,7 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
 
 
 def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
-    if now.session is None or not now.session.at_home or wanted.desired is Desired.LEAVE and now.override is None:
+    if now.session is None or not now.session.at_home or (wanted.desired is Desired.LEAVE and now.override is None):
         return
     enough = now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
     if plan.shortfall_kwh > enough and plan.asks:

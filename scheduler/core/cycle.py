@@ -71,7 +71,7 @@ def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limit
     events: list[Event] = []
     commands: dict[str, Command] = {}
     for piece in news:
-        state, lines, changed = _applied(state, piece, home=home, limits=limits, at=now.at)
+        state, lines, changed = _applied(state, piece, home=home, limits=limits)
         events += lines
         commands |= {c.id: c for c in changed}
     state, closed, ended = expire(state, limits=limits, at=now.at)
@@ -86,7 +86,7 @@ def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limit
 
 
 def _applied(
-    state: VehicleState, news: CycleNews, *, home: Home, limits: Limits, at: datetime
+    state: VehicleState, news: CycleNews, *, home: Home, limits: Limits
 ) -> tuple[VehicleState, list[Event], Sequence[Command]]:
     match news:
         case Reading():

@@ -79,10 +79,11 @@ def _by_charger(home: Home, *, charger: str | None, location: str | None, here: 
 def _contradicted(now: Situation) -> Verdict | None:
     if now.claimed_elsewhere:
         return _unproven("claimed", "Another car claims the same charger: neither is proven to be at it.")
-    most = now.home.max_kw
-    if not now.home.charger_ids and most is not None and now.session is not None:
-        if now.session.max_kw > POWER_FACTOR * most:
-            return _unproven("power", f"Charged at {now.session.max_kw:g} kW, more than this home can give.")
+    most, session = now.home.max_kw, now.session
+    if now.home.charger_ids or most is None or session is None:
+        return None
+    if session.max_kw > POWER_FACTOR * most:
+        return _unproven("power", f"Charged at {session.max_kw:g} kW, more than this home can give.")
     return None
 
 

@@ -5,12 +5,12 @@ from datetime import datetime
 
 import structlog
 
-from scheduler.acts import Acts
 from scheduler.core.errors import ProviderError, ProviderUnauthorized
 from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
 from scheduler.core.observation import Delivery
 from scheduler.enode.cadence import Outlook, poll_every
-from scheduler.loop import Loop
+from scheduler.loop.acts import Acts
+from scheduler.loop.drain import Loop
 from scheduler.ports import Clock, VehicleProvider
 
 log = structlog.get_logger()

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import structlog
 
-from scheduler.acts import Acts, Step, no_step
 from scheduler.core.command import ActionReport, Why
 from scheduler.core.cycle import CycleNews, Gone, Lost, Observed, Settled, decision_key, observe, settle, situation_of
 from scheduler.core.decide import decide
@@ -23,7 +22,10 @@ from scheduler.core.errors import ProviderError, StoreError, StoreStale
 from scheduler.core.model import Decision, Home, PriceSeries, Session, Situation, VehicleSpec, VehicleState
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.timeline import EPOCH
-from scheduler.journal import Journal
+from scheduler.loop.acts import Acts, Step, no_step
+from scheduler.loop.journal import Journal
+from scheduler.loop.sessions import session_record
+from scheduler.loop.world import World
 from scheduler.ports import (
     AlertChange,
     Batch,
@@ -38,8 +40,6 @@ from scheduler.ports import (
     VehicleProvider,
     Versioned,
 )
-from scheduler.sessions import session_record
-from scheduler.world import World
 from storage.mapping import decode_override, decode_reading, decode_report, encode_decision, encode_situation
 
 log = structlog.get_logger()
@@ -123,13 +123,22 @@ class Loop:
     async def load(self) -> None:
         """Rebuild the vehicles' states from the store and set their alarms."""
         known = {v.state.vehicle_id: v for v in await self._store.states()}
+        self.states = {}
         for home, vehicle in self.world.vehicles():
             fresh = Versioned(state=self.world.fresh_state(home, vehicle), version=0)
             kept = known.get(vehicle.id, fresh)
-            if kept.state.home_id != home.id:
-                kept = replace(kept, state=replace(kept.state, home_id=home.id, user_id=home.user_id))
+            if (kept.state.home_id, kept.state.user_id) != (home.id, home.user_id):
+                moved = replace(kept.state, home_id=home.id, user_id=home.user_id)
+                kept = Versioned(state=moved, version=kept.version)
             self.states[vehicle.id] = kept
             self._set_alarm(vehicle.id, kept.state.next_due_at)
+
+    def apply(self, world: World) -> None:
+        """Use another configuration from the next turn on; vehicles new to it start from nothing known."""
+        self.world = world
+        for home, vehicle in world.vehicles():
+            if vehicle.id not in self.states:
+                self.states[vehicle.id] = Versioned(state=world.fresh_state(home, vehicle), version=0)
 
     def wake(self, vehicle_ids: Iterable[str]) -> set[int]:
         """Mark vehicles for a cycle; return their shards, to be poked."""
@@ -157,7 +166,7 @@ class Loop:
         """Run one cycle for every vehicle of the shard that has work. Return whether more work waits."""
         rows = await self._store.take(shard, limit=BATCH)
         now = self.stamp()
-        news = self._read(rows, now)
+        news = self._read(rows)
         vehicles = [
             (h, v) for h, v in self.world.vehicles() if h.shard == shard and (v.id in news or v.id in self._woken)
         ]
@@ -179,7 +188,7 @@ class Loop:
             log.exception("vehicle.failed", vehicle_id=vehicle_id)
             self._set_alarm(vehicle_id, self._clock.now() + RETRY)
 
-    def _read(self, rows: Sequence[InboxRow], now: Stamp) -> dict[str, list[CycleNews]]:
+    def _read(self, rows: Sequence[InboxRow]) -> dict[str, list[CycleNews]]:
         news: dict[str, list[CycleNews]] = {}
         for row in rows:
             try:

@@ -15,7 +15,7 @@ class World:
 
     homes: tuple[Home, ...] = ()
     policies: Mapping[str, Policies] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     conf: str = ""
 
     def owner(self, vehicle_id: str) -> tuple[Home, VehicleSpec] | None:

@@ -31,6 +31,7 @@ CONNECT_S = 5
 _POLL_S = 0.05
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 _BUSY = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected, errors.SerializationFailure)
+_LOST_CLASSES = ("08", "57P")  # connection exception; shut down or terminated
 
 
 class PostgresDatabase:
@@ -55,7 +56,7 @@ class PostgresDatabase:
     def lock(self, holder: Holder) -> None:
         """Take the exclusive lock in a new session, which the writer then uses."""
         try:
-            self._session = self._locked_session(patience_s=0.0)
+            self._session = self._locked_session()
         except psycopg.Error as error:
             raise StoreError(f"{self.name} cannot be opened for {holder}: {error}") from error
 
@@ -97,7 +98,7 @@ class PostgresDatabase:
     def writer(self) -> Connection:
         """Return the session that holds the lock; when it was lost, a new one that has taken the lock again."""
         if self._session is None or self._session.closed:
-            self._session = self._locked_session(patience_s=self._busy_s)
+            self._session = self._locked_session()
         return cast("Connection", self._session)
 
     def reader(self) -> Connection:
@@ -107,7 +108,8 @@ class PostgresDatabase:
         return cast("Connection", connection)
 
     def finish(self, connection: Connection) -> None:
-        """Do nothing: the server looks after its log itself."""
+        """Give the lock back at once: the server may take a while to notice that the session has ended."""
+        connection.cursor().execute("SELECT pg_advisory_unlock_all()")
 
     def backup(self, path: str) -> None:
         """Refuse: a server is backed up with its own tools."""
@@ -117,14 +119,15 @@ class PostgresDatabase:
         """Tell what an error means."""
         if isinstance(error, _BUSY):
             return Trouble.BUSY
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            return Trouble.LOST
-        return Trouble.FAULT
+        if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return Trouble.FAULT
+        # A full disk is an OperationalError too, but the server lived to say so.
+        return Trouble.LOST if error.sqlstate is None or error.sqlstate.startswith(_LOST_CLASSES) else Trouble.FAULT
 
-    def _locked_session(self, *, patience_s: float) -> psycopg.Connection[Any]:
-        """Connect and take the lock, waiting for it no longer than `patience_s`."""
+    def _locked_session(self) -> psycopg.Connection[Any]:
+        """Connect and take the lock, waiting a little: the server may not have noticed yet that a holder is gone."""
         connection = self._connect()
-        give_up_at = time.monotonic() + patience_s
+        give_up_at = time.monotonic() + self._busy_s
         while not self._try_lock(connection):
             if time.monotonic() >= give_up_at:
                 text = f"{self.name} is in use by {self._holder(connection)}"

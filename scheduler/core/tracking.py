@@ -94,13 +94,16 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
     command = state.command
     if command is None:
         return Tracked(state=replace(state, recent=_kept(state.recent, at)))
-    if command.state is CommandState.SENT and (command.epoch != run or at - command.sent_at > ANSWER_WAIT):
-        return _ambiguous(state, command, at)
+    unanswered = command.state is CommandState.SENT
+    if unanswered and command.epoch == run and at - command.sent_at <= ANSWER_WAIT:
+        return Tracked(state=replace(state, recent=_kept(state.recent, at)))
     if _shows(state, command):
         events: list[Event] = []
-        if command.state is CommandState.AMBIGUOUS:
+        if unanswered or command.state is CommandState.AMBIGUOUS:
             events.append({"k": "READBACK", "cmd": command.id, "found": True})
         return finish(state, replace(command, verified=True), CommandState.VERIFIED, at, events)
+    if unanswered:
+        return _ambiguous(state, command, at)
     if command.state is CommandState.AMBIGUOUS and _read_back(state, command, at):
         lost = Failure(type="LOST", detail="No answer came, and the car's state does not show the command.")
         event = {"k": "READBACK", "cmd": command.id, "found": False}

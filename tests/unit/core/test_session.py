@@ -1,0 +1,177 @@
+"""Plug sessions: opening and closing, metering, and whose hand moved."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scheduler.core.command import Action, Command, CommandState, Why
+from scheduler.core.cycle import observe
+from scheduler.core.model import Desired, Hand, Home, Limits, Override, VehicleState, Will
+from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
+
+T0 = datetime(2026, 3, 1, 17, 0, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+HOME = Home(id="home", user_id="user", timezone="Europe/Oslo", location_id="location", charger_ids=("charger",))
+LIMITS = Limits()
+
+
+class Story:
+    """What the provider says next, and next; the state of the car in our eyes after it."""
+
+    def __init__(self) -> None:
+        self.state = VehicleState(vehicle_id="car", home_id="home", user_id="user")
+        self.events: list[dict] = []
+        self.closed = None
+
+    def says(self, minutes: float, delivery: Delivery, *, kw=None, soc=50.0, charger="charger", full=None):
+        at = T0 + minutes * MIN
+        plugged = delivery is not Delivery.UNPLUGGED
+        news = Reading(
+            vehicle_id="car", user_id="user", source=Source.POLL, received=Stamp(at=at, mono_ns=0, run=1),
+            charge=ChargeFacet(
+                at=at, plugged=plugged, charging=delivery is Delivery.CHARGING, delivery=delivery, power_kw=kw,
+                charger_id=charger if plugged else None, full=full,
+            ),
+            place=PlaceFacet(at=at, location_id="location" if charger == "charger" else None),
+            battery=BatteryFacet(at=at, soc_pct=soc),
+        )  # fmt: skip
+        return self.hears(minutes, news)
+
+    def hears(self, minutes: float, *news):
+        now = Stamp(at=T0 + minutes * MIN, mono_ns=0, run=1)
+        seen = observe(self.state, news, home=HOME, limits=LIMITS, now=now)
+        self.state, self.events = seen.state, list(seen.events)
+        self.closed = seen.closed or self.closed
+        return self
+
+    def desiring(self, desired: Desired):
+        self.state = replace(self.state, desired=desired)
+        return self
+
+    def sent(self, minutes: float, action: Action, state=CommandState.VERIFIED):
+        command = Command(
+            id=f"{action}{minutes}", vehicle_id="car", action=action, why=Why.PLAN, state=state,
+            sent_at=T0 + minutes * MIN, epoch=1,
+        )  # fmt: skip
+        self.state = replace(self.state, recent=(*self.state.recent, command))
+        return self
+
+    @property
+    def will(self):
+        return self.state.override.will if self.state.override else None
+
+
+def test_a_session_opens_at_the_source_time_of_the_plug():
+    story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.STOPPED)
+    assert story.state.session.plugged_at == T0 + 5 * MIN
+    assert {"k": "PLUG", "op": "in"} in story.events
+    assert story.state.session.at_home
+
+
+def test_a_flapping_plug_does_not_close_the_session():
+    story = Story().says(0, Delivery.STOPPED)
+    opened = story.state.session.id
+    for minute in range(2, 30, 4):
+        story.says(minute, Delivery.UNPLUGGED).says(minute + 2, Delivery.STOPPED)
+    assert story.state.session.id == opened
+
+
+def test_a_session_closes_when_the_unplug_has_lasted():
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED).hears(14.9)
+    assert story.state.session is not None
+    story.hears(15)
+    assert story.state.session is None
+    assert story.closed is not None
+
+
+def test_an_override_ends_with_the_session():
+    story = Story().says(0, Delivery.STOPPED).hears(1, Override(will=Will.HOLD, by=Hand.CLI, set_at=T0))
+    assert story.will is Will.HOLD
+    story.says(10, Delivery.UNPLUGGED).hears(16)
+    assert story.will is None
+    assert [e["op"] for e in story.events if e["k"] == "OVR"] == ["clear"]
+
+
+def test_an_override_ends_at_its_until():
+    wish = Override(will=Will.HOLD, by=Hand.CLI, set_at=T0, until=T0 + 30 * MIN)
+    story = Story().says(0, Delivery.STOPPED).hears(1, wish).hears(29)
+    assert story.will is Will.HOLD
+    assert story.hears(30).will is None
+
+
+def test_energy_is_the_power_seen_held_until_the_next_reading():
+    story = Story().says(0, Delivery.CHARGING, kw=6.0).says(30, Delivery.CHARGING, kw=12.0).says(40, Delivery.STOPPED)
+    assert story.state.session.energy_kwh == pytest.approx(3.0 + 2.0)
+    story.says(90, Delivery.CHARGING, kw=6.0).says(180, Delivery.STOPPED)
+    assert story.state.session.energy_kwh == pytest.approx(5.0), "a long silence is not metered"
+
+
+def test_the_power_is_learned_quickly_downwards_and_not_in_the_taper():
+    story = Story()
+    for minute in range(0, 20, 2):
+        story.says(minute, Delivery.CHARGING, kw=11.0)
+    for minute in range(20, 34, 2):
+        story.says(minute, Delivery.CHARGING, kw=1.4)
+    assert story.state.learned.power_kw == pytest.approx(1.4, abs=0.15), "within 15 min"
+    assert story.says(40, Delivery.CHARGING, kw=0.4, soc=95).state.learned.power_kw > 1.3
+
+
+# Whose hand was it?
+
+
+def plugged_and_held():
+    story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.CHARGING, kw=7.0)
+    return story.sent(6, Action.STOP).says(8, Delivery.STOPPED).desiring(Desired.HOLD)
+
+
+@pytest.mark.parametrize("minutes", [6, 14])
+def test_a_start_soon_after_the_plug_in_is_the_cars_habit(minutes):
+    story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.STOPPED).desiring(Desired.HOLD)
+    assert story.says(minutes, Delivery.CHARGING, kw=7.0).will is None
+
+
+def test_a_later_start_while_we_hold_is_the_person():
+    story = plugged_and_held().says(60, Delivery.CHARGING, kw=7.0)
+    assert story.will is Will.CHARGE
+    assert story.state.override.by is Hand.CAR
+
+
+def test_a_later_start_while_nothing_is_asked_is_nobodys_business():
+    assert plugged_and_held().desiring(Desired.LEAVE).says(60, Delivery.CHARGING, kw=7.0).will is None
+
+
+def test_a_start_after_our_own_is_ours():
+    assert plugged_and_held().sent(58, Action.START).says(60, Delivery.CHARGING, kw=7.0).will is None
+
+
+def test_a_start_long_after_our_own_is_not_ours():
+    story = plugged_and_held().sent(20, Action.START, CommandState.FAILED)
+    assert story.says(20 + 36, Delivery.CHARGING, kw=7.0).will is Will.CHARGE
+
+
+def test_the_first_unclaimed_stop_is_noted_and_the_second_is_the_persons_hold():
+    story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.CHARGING, kw=7.0).desiring(Desired.CHARGE)
+    story.says(60, Delivery.STOPPED)
+    assert story.will is None
+    assert story.state.session.stopped_at == T0 + 60 * MIN
+    story.sent(70, Action.START).says(72, Delivery.CHARGING, kw=7.0).desiring(Desired.CHARGE)
+    assert story.state.session.stopped_at is None
+    assert story.says(120, Delivery.STOPPED).will is Will.HOLD
+
+
+def test_our_own_stop_is_not_unclaimed():
+    story = Story().says(0, Delivery.CHARGING, kw=7.0).sent(55, Action.STOP).says(60, Delivery.STOPPED)
+    assert story.state.session.stops == 0
+
+
+@pytest.mark.parametrize("delivery", [Delivery.NO_POWER, Delivery.FAULT, Delivery.COMPLETE])
+def test_a_fault_or_a_full_battery_is_nobodys_hand(delivery):
+    story = Story().says(0, Delivery.CHARGING, kw=7.0).desiring(Desired.CHARGE).says(60, delivery)
+    assert story.state.session.stops == 0
+    assert story.will is None
+
+
+def test_nothing_is_read_from_what_happens_away_from_home():
+    story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.STOPPED, charger="public").desiring(Desired.HOLD)
+    assert story.says(60, Delivery.CHARGING, kw=50.0, charger="public").will is None

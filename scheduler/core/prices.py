@@ -180,7 +180,11 @@ def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> l
             spans.append(Span(reached, start_s, None, False))
             reached = start_s
         if stop_s > reached:  # of slots that overlap, the earlier holds
-            spans.append(Span(reached, stop_s, slot.per_kwh, slot.published))
+            last = spans[-1] if spans else None
+            if last is not None and last.per_kwh == slot.per_kwh and last.published == slot.published:
+                spans[-1] = Span(last.start_s, stop_s, slot.per_kwh, slot.published)
+            else:
+                spans.append(Span(reached, stop_s, slot.per_kwh, slot.published))
             reached = stop_s
     if reached < end_s:
         spans += _Expected(slots, days).between(reached, end_s)

@@ -12,8 +12,8 @@ from scheduler.checker.rule import Rule, Violation
 
 HEALTHY_FOR = 45 * MINUTE
 CONTRADICTING = frozenset({"hold", "hands_off"})
-OWN_STOP = frozenset({"command", "our_stop", "own_stop"})
-"""What `TRUTH.cause` says where charging ended by our own STOP."""
+OTHER_HANDS = frozenset({"person", "car"})
+"""What `TRUTH.cause` says where charging ended by another hand than ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,17 @@ class Charging:
 
 @dataclass(kw_only=True)
 class TrueSession:
-    """A true plug session at home. `truths` are its `TRUTH` events in order, the first being the plug-in."""
+    """A true plug session at home: its `truths` in order, the first being the plug-in, and what was `sent` in it.
+
+    Of a command sent the intent is kept, with the `t` of its sending.
+    """
 
     truths: list[Event]
     excused: bool
     need: Event | None = None
     owner_acted: bool = False
     due: list[Event] = field(default_factory=list)
-    stop: Event | None = None
+    sent: list[Event] = field(default_factory=list)
     alerts: list[int] = field(default_factory=list)
 
     def soc_at(self, at: int) -> float:
@@ -111,8 +114,8 @@ class Deadline(Rule):
                 _follow_need(followed, event)
             case "OVR":
                 followed.owner_acted = True
-            case "SEND" if event["act"] == "STOP":
-                followed.stop = record.vehicle(event["v"]).commands[event["cmd"]].intent or event
+            case "SEND":
+                followed.sent.append({**(record.vehicle(event["v"]).commands[event["cmd"]].intent or {}), **event})
             case "ALERT" if event.get("op") != "cleared" and _names_the_deadline(event):
                 followed.alerts.append(event["t"])
         followed.excused |= _is_excused(event["v"], event["t"], record)
@@ -167,8 +170,11 @@ def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str,
     if shortest is not None and plugged_at + shortest > deadline:
         return None
     text = f"{soc:.1f} % at the deadline, target {target:g} %"
-    if _ended_by_our_stop(session, deadline):
-        return None if _stop_is_excused(session, need, charging, target) else ("L1b", f"{text}, after our own STOP")
+    stop = _own_stop(session, deadline)
+    if stop is not None:
+        return (
+            None if _is_told_outage(session, stop, need, charging, target) else ("L1b", f"{text}, after our own STOP")
+        )
     return ("L1", text) if _had_its_chance(session, need, charging, target) else None
 
 
@@ -194,21 +200,29 @@ def _had_its_chance(session: TrueSession, need: Event, charging: Charging, targe
     return False
 
 
-def _ended_by_our_stop(session: TrueSession, deadline: int) -> bool:
-    """Return whether the last time that it did not charge before the deadline was for a STOP of ours."""
-    idle = [truth for truth in session.truths if truth["t"] < deadline and not truth["charging"]]
-    if not idle or session.stop is None:
-        return False
-    cause = idle[-1].get("cause")
-    if cause is not None:
-        return cause in OWN_STOP
-    stopped_at = session.stop["t"]
-    return not any(truth["charging"] and stopped_at < truth["t"] <= idle[-1]["t"] for truth in session.truths)
+def _own_stop(session: TrueSession, deadline: int) -> Event | None:
+    """Return the STOP of ours that was the last cause of not charging before the deadline; None if another was.
+
+    It is the one that ended charging, or that was sent while the vehicle had not yet begun.
+    """
+    truths = [truth for truth in session.truths if truth["t"] < deadline]
+    idle_until = deadline
+    while truths and truths[-1]["charging"]:
+        idle_until = truths.pop()["t"]
+    while len(truths) > 1 and not truths[-2]["charging"]:
+        truths.pop()
+    if not truths or truths[-1].get("cause") in OTHER_HANDS:
+        return None
+    before = [sent for sent in session.sent if sent["t"] <= truths[-1]["t"]]
+    if before and before[-1]["act"] == "STOP":
+        return before[-1]
+    stops = (sent for sent in session.sent if sent["act"] == "STOP" and truths[-1]["t"] < sent["t"] <= idle_until)
+    return next(stops, None)
 
 
-def _stop_is_excused(session: TrueSession, need: Event, charging: Charging, target: float) -> bool:
+def _is_told_outage(session: TrueSession, stop: Event, need: Event, charging: Charging, target: float) -> bool:
     """Return whether the path was down from before the planned resume until after the latest start, and it was told."""
-    resume = None if session.stop is None else session.stop.get("resume")
+    resume = stop.get("resume")
     if resume is None or not any(at < need["deadline"] for at in session.alerts):
         return False
     lst = _true_lst(session, need, charging, target, at=resume)

@@ -135,6 +135,12 @@ def crash(journal, *, sent):
         ),
         pytest.param(
             "S7",
+            lambda j: j.at(1).stop("a").result("a").need(lst=minute(2.1)).at(2).start("b"),
+            lambda j: j.at(1).stop("a").result("a").need(lst=minute(2)).at(2).start("b"),
+            id="the-latest-start-itself-is-late",
+        ),
+        pytest.param(
+            "S7",
             lambda j: j.at(1).stop("a").result("a").at(2).start("b"),
             lambda j: j.at(1).stop("a").result("a").at(2).start("b", why="user"),
             id="a-user's-command-may-be-close",
@@ -189,6 +195,18 @@ def crash(journal, *, sent):
             id="a-second-correction-in-a-session",
         ),
         pytest.param(
+            "S8",
+            lambda j: j.at(1).start("a", why="reconcile").result("a").at(2).start("b", why="reconcile"),
+            lambda j: j.at(1).start("a", why="reconcile").result("a").at(2).start("b"),
+            id="a-plan-is-no-correction",
+        ),
+        pytest.param(
+            "S8",
+            lambda j: j.at(1).start("a", why="reconcile").result("a").at(2).start("b", why="reconcile"),
+            lambda j: j.at(1).start("a").result("a").at(2).start("b", why="reconcile"),
+            id="a-first-correction-after-a-plan",
+        ),
+        pytest.param(
             "S14",
             lambda j: j.lease(op="lost").at(1).start(),
             lambda j: j.lease(op="lost").lease(op="renewed").at(1).start(),
@@ -229,6 +247,11 @@ def test_it_names_the_broken_rule_alone_and_is_silent_on_the_sibling(rule, broke
 def test_a_crash_in_mid_send_needs_a_read_back_before_the_repeat():
     assert crash(ready(), sent=True).send("a", epoch=2).rules() == {"S5", "S6"}
     assert crash(ready(), sent=True).add("READBACK", cmd="a", found=False).send("a", epoch=2).rules() == set()
+
+
+def test_what_the_next_run_sent_itself_needs_no_read_back():
+    taken_up = crash(ready(), sent=False).send("a", epoch=2).ack("a").at(5)
+    assert taken_up.stop("b", why="user").rules() == set()
 
 
 def test_nothing_else_is_sent_while_a_command_is_recalled():

@@ -115,40 +115,47 @@ def test_a_session_away_from_home_has_no_deadline():
     )
 
 
-@pytest.mark.parametrize(
-    "cause", [pytest.param("command", id="told-by-the-truth"), pytest.param(None, id="told-by-the-last-send")]
-)
 class TestOwnStop:
     """A miss after our own STOP is L1b, unless nothing could be done about it and it was told."""
 
-    def stopped(self, cause, *changes, back=None):
+    def stopped(self, *changes, back=None):
         """Stopped by us at 60 with a resume at 200; the path is down from 190."""
-        charging, idle = (5, truth(50, charging=True)), (61, truth(60, cause=cause))
-        outage = (190, truth(60, path=False, cause=cause))
-        recovery = () if back is None else ((back, truth(60, cause=cause)),)
-        return night(charging, (60, own_stop), idle, outage, *recovery, *changes)
+        outage = (190, truth(60, path=False, cause="path"))
+        recovery = () if back is None else ((back, truth(60, cause="path")),)
+        stopping = ((60, own_stop), (61, truth(60, cause="command")), (76, truth(60, cause="time")))
+        return night((5, truth(50, charging=True)), *stopping, outage, *recovery, *changes)
 
-    def test_it_is_a_rule_of_its_own(self, cause):
-        assert self.stopped(cause).rules() == {"L1b"}
+    def test_it_is_a_rule_of_its_own(self):
+        assert self.stopped().rules() == {"L1b"}
 
-    def test_it_is_excused_if_the_path_was_down_and_the_alert_was_raised(self, cause):
-        assert self.stopped(cause, (250, warn)).rules() == set()
+    def test_it_stays_so_if_the_resume_came_too_late(self):
+        assert self.stopped((470, truth(60, charging=True, cause="command"))).rules() == {"L1b"}
 
-    def test_it_is_excused_if_the_target_was_out_of_reach_from_the_plug_in(self, cause):
-        held = ((1, own_stop), (2, truth(50, cause=cause)))
-        assert night(*held, deadline=84).rules() == {"L1b"}  # 28 points at 10 kW take 84 min
-        assert night(*held, deadline=83).rules() == set()
+    def test_it_is_so_too_if_the_stop_came_before_charging_began(self):
+        assert night((1, own_stop)).rules() == {"L1b"}
 
-    def test_an_alert_after_the_deadline_is_too_late(self, cause):
-        assert self.stopped(cause, (485, warn)).rules() == {"L1b"}
+    def test_it_is_excused_if_the_path_was_down_and_the_alert_was_raised(self):
+        assert self.stopped((250, warn)).rules() == set()
 
-    def test_it_is_not_excused_if_the_path_came_back_in_time(self, cause):
-        assert self.stopped(cause, (250, warn), back=410).rules() == {"L1b"}
-        assert self.stopped(cause, (250, warn), back=430).rules() == set()  # 60 %: the true latest start is minute 420
+    def test_another_alert_tells_nothing_of_it(self):
+        assert self.stopped((250, lambda j: j.add("ALERT", code="PROVIDER_DOWN", op="raised"))).rules() == {"L1b"}
 
+    def test_an_alert_after_the_deadline_is_too_late(self):
+        assert self.stopped((485, warn)).rules() == {"L1b"}
 
-def test_a_miss_for_another_cause_after_our_stop_is_plain():
-    journal = night(
-        (60, own_stop), (61, truth(50, cause="command")), (200, truth(50, charging=True)), (201, truth(51, cause="car"))
-    )
-    assert journal.rules() == {"L1"}
+    def test_it_is_not_excused_if_the_path_came_back_in_time(self):
+        assert self.stopped((250, warn), back=410).rules() == {"L1b"}
+        assert self.stopped((250, warn), back=430).rules() == set()  # 60 %: the true latest start is minute 420
+
+    def test_it_is_excused_if_the_target_was_out_of_reach_from_the_plug_in(self):
+        assert night((1, own_stop), deadline=84).rules() == {"L1b"}  # 28 points at 10 kW take 84 min
+        assert night((1, own_stop), deadline=83).rules() == set()
+
+    @pytest.mark.parametrize("cause", ["person", "car"])
+    def test_another_hand_after_it_is_the_last_cause(self, cause):
+        resumed = (100, truth(60, charging=True, cause="command"))
+        assert self.stopped(resumed, (120, truth(64, cause=cause))).rules() == {"L1"}
+
+    def test_a_start_of_ours_after_it_that_the_car_ends_is_another_cause(self):
+        resumed = ((100, lambda j: j.obs().start("b").result("b")), (101, truth(60, charging=True)))
+        assert self.stopped(*resumed, (120, truth(64, cause="set"))).rules() == {"L1"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.checker_journal import Journal, ready
+from tests.unit.checker_journal import Journal, minute, ready
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,12 @@ def open_home():
             lambda j: j.obs("other").at(1).add("CHARGER", None, chg="box", vehicle="car").start(basis=[3]),
             id="the-charger's-newer-word-ends-a-claim",
         ),
+        pytest.param(
+            "S1a",
+            lambda j: j.at(1).obs("other").add("CHARGER", None, chg="box", vehicle="car", ts=minute(0.5)).start(basis=[3]),
+            lambda j: j.at(1).obs("other").add("CHARGER", None, chg="box", vehicle="car", ts=minute(1.1)).start(basis=[3]),
+            id="the-charger's-older-word-does-not",
+        ),
         pytest.param("S2", lambda j: j.obs(plugged=False).at(1).start(), lambda j: j.at(1).start(), id="unplugged"),
         pytest.param("S2", lambda j: j.obs(plugged=None).at(1).start(), lambda j: j.at(1).start(), id="plug-unknown"),
         pytest.param(
@@ -130,7 +136,9 @@ def test_it_names_the_broken_rule_alone_and_is_silent_on_the_sibling(rule, broke
 
 def test_a_new_run_must_observe_before_it_sends():
     blind = ready().at(1).restart(read=False).start(basis=[3])
-    assert blind.rules() == {"S1", "S25"}  # evidence received by another run has no age on this run's clock
+    assert blind.rules() == {"S1", "S25"}
+    # Evidence received by another run has no age on this run's clock.
+    assert "charge was not received in this run" in [violation.text for violation in blind.check()]
     assert ready().at(1).restart().start().rules() == set()
 
 

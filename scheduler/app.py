@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +16,7 @@ from scheduler import __version__, notify
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load, warnings
 from scheduler.core.errors import ConfigError, ProviderError, StoreError, StoreLocked, StoreNewer
-from scheduler.core.model import Decision, Hand, Home, Override, PriceSeries, Situation, VehicleState, Will
+from scheduler.core.model import Decision, Hand, Home, Override, PriceSeries, Situation, VehicleState, Will, shard_of
 from scheduler.core.observation import Stamp
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient
@@ -35,7 +36,7 @@ from scheduler.loop.journal import Journal
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.world import World
-from scheduler.plugins import PolicySet, price_sources, registry
+from scheduler.plugins import POLICIES, PRICE_SOURCES, PolicySet, PriceFeed, Registry
 from scheduler.ports import AlertChange, Batch, Clock, Event, Inbound, Store
 from scheduler.redaction import Redactor
 from scheduler.web_client import WebClient
@@ -54,12 +55,13 @@ PROVIDER_PATIENCE = timedelta(minutes=5)
 """How long the provider may fail before a person is told."""
 
 
-def world_of(settings: Settings) -> World:
+def world_of(settings: Settings, registry: Registry) -> World:
     """Return the configured homes with their policies. Raises ConfigError naming every policy that does not fit."""
-    policies, problems = {}, []
+    policies: dict[str, PolicySet] = {}
+    problems: list[str] = []
     for home in settings.homes:
         try:
-            policies[home.id] = PolicySet.of(home, registry())
+            policies[home.id] = PolicySet.of(home, registry)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -84,8 +86,9 @@ class App:
         self._reread = reread or (lambda: settings)
         self._step = step
         self._alarm_cap_s = alarm_cap_s
-        self._world = world_of(settings)
-        self.store: Store = open_store(settings.storage.url, clock=clock)
+        self._policies, self._sources = Registry(POLICIES), Registry(PRICE_SOURCES)
+        self._world = world_of(settings, self._policies)
+        self.store: Store = open_store(settings.storage_url, clock=clock)
         self.webhook_counters = WebhookCounters()
         self.subscription: SubscriptionStatus | None = None
         self._wrote_secret = False
@@ -124,10 +127,10 @@ class App:
         self.web = WebClient(clock, redact=self.redactor)
         self._cleanups.append(self.web.close)
         account = Account(
-            api_url=settings.enode.url,
+            api_url=settings.enode.api_url,
             token_url=settings.enode.token_url,
             client_id=settings.enode.client_id,
-            client_secret=settings.enode.client_secret.get_secret_value(),
+            client_secret=settings.enode.client_secret.reveal(),
         )
         self.enode = EnodeClient(Connection(self.web, account, clock))
         self.provider = EnodeProvider(self.enode, stamp=self._stamp)
@@ -151,8 +154,15 @@ class App:
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self._heard_at
         )
-        sources = price_sources(settings.prices, self.web)
+        sources = self._price_sources(settings)
         self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
+
+    def _price_sources(self, settings: Settings) -> dict[str, PriceFeed]:
+        """Build the configured sources. Raises SettingsError for settings that do not fit."""
+        return {
+            spec.name: PriceFeed(name=spec.name, source=self._sources.plugin(spec.source).build(spec.settings))
+            for spec in settings.prices
+        }
 
     def _stamp(self) -> Stamp:
         return Stamp(at=self.clock.now(), mono_ns=self.clock.monotonic_ns(), run=self.run)
@@ -194,36 +204,33 @@ class App:
 
     async def _open_doors(self) -> None:
         settings = self.settings
-        if settings.socket:
-            runner = await serve_socket(api_app(self), Path(settings.socket))
-            self._cleanups.append(runner.cleanup)
-        if settings.http.listen:
-            host, port = _address(settings.http.listen)
+        runner = await serve_socket(api_app(self), settings.socket)
+        self._cleanups.append(runner.cleanup)
+        if settings.http.enabled:
             app = status_page_app(self, settings.http.allowed_hosts)
-            runner, self.page_port = await serve_port(app, host=host, port=port)
+            runner, self.page_port = await serve_port(app, host=settings.http.host, port=settings.http.port)
             self._cleanups.append(runner.cleanup)
-        if settings.webhook.listen and settings.webhook.secret is not None:
+        if settings.webhook.enabled:
             await self._open_webhook()
 
     async def _open_webhook(self) -> None:
         secret = self.settings.webhook.secret
         assert secret is not None
         app = webhook_app(
-            secrets=lambda: [secret.get_secret_value().encode()],
+            secrets=lambda: [secret.reveal().encode()],
             sink=self._take_in,
             stamp=self._stamp,
             counters=self.webhook_counters,
         )
-        host, port = _address(self.settings.webhook.listen)
-        runner, self.webhook_port = await serve_port(app, host=host, port=port)
+        webhook = self.settings.webhook
+        runner, self.webhook_port = await serve_port(app, host=webhook.host, port=webhook.port)
         self._cleanups.append(runner.cleanup)
-        if self.settings.webhook.public_url:
-            self._tasks.append(asyncio.create_task(self._check_subscription_once(), name="subscription"))
+        self._tasks.append(asyncio.create_task(self._check_subscription_once(), name="subscription"))
 
     async def _take_in(self, work: list[Inbound]) -> int:
         new = await self.store.put(work)
         if new:
-            self.engine.poke({row.shard for row in work})
+            self.engine.poke({shard_of(row.user_id) for row in work})
         return new
 
     async def _check_subscription_once(self) -> None:
@@ -235,7 +242,7 @@ class App:
         url, secret = self.settings.webhook.public_url, self.settings.webhook.secret
         if not url or secret is None:
             return
-        wanted = Subscription(url=url, secret=secret.get_secret_value())
+        wanted = Subscription(url=url, secret=secret.reveal())
         try:
             status = await ensure(self.enode, wanted, write_secret=not self._wrote_secret)
         except ProviderError as error:
@@ -299,10 +306,8 @@ class App:
 
     async def prune(self) -> None:
         """Delete what is older than its retention."""
-        now = self.clock.now()
-        before = {table: now - timedelta(days=days) for table, days in self.settings.retention.items()}
         with contextlib.suppress(StoreError):
-            gone = await self.store.prune(before=before)
+            gone = await self.store.prune(before=self.settings.retained_since(self.clock.now()))
             log.info("store.pruned", rows=gone)
 
     async def stop(self) -> None:
@@ -405,10 +410,10 @@ class App:
     async def reload(self) -> list[str]:
         """Apply the configuration whole, or raise ConfigError and change nothing (S21)."""
         settings = self._reread()
-        world = world_of(settings)
-        sources = price_sources(settings.prices, self.web)
-        told = list(warnings(settings))
-        if settings.fixed() != self.settings.fixed():
+        world = world_of(settings, self._policies)
+        sources = self._price_sources(settings)
+        told = list(warnings(settings, at=self.clock.now()))
+        if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
         self.settings, self._world = settings, world
         self.loop.apply(world)
@@ -436,9 +441,9 @@ class App:
         }
 
 
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]") or "127.0.0.1", int(port)
+def _fixed(settings: Settings) -> tuple[object, ...]:
+    """Return what only a restart can change."""
+    return settings.enode, settings.webhook, settings.http, settings.socket, settings.storage_url
 
 
 async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = None) -> int:
@@ -484,15 +489,15 @@ async def _reloads(app: App, hup: asyncio.Event) -> None:
 def run(config_path: str | Path) -> int:
     """Run the daemon from its configuration file; return the exit status of DESIGN's list."""
     try:
-        settings = load(Path(config_path))
+        settings = load(Path(config_path), os.environ)
     except ConfigError as error:
         for problem in error.problems:
             print(problem)  # noqa: T201 - the log is not configured yet
         return EXIT_CONFIG
-    set_up(settings.log, secrets=settings.secrets())
-    for told in warnings(settings):
+    set_up(settings.log, secrets=tuple(settings.secrets()))
+    for told in warnings(settings, at=SystemClock().now()):
         log.warning("config.doubt", what=told)
-    faults = Faults.beside(settings.storage.url)
+    faults = Faults.beside(settings.storage_url)
     try:
         faults.wait()
         status = asyncio.run(_main(settings, Path(config_path), faults))
@@ -520,6 +525,6 @@ async def _main(settings: Settings, config_path: Path, faults: Faults) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hup.set)
-    app = App(settings, clock=SystemClock(), reread=lambda: load(config_path))
+    app = App(settings, clock=SystemClock(), reread=lambda: load(config_path, os.environ))
     loop.call_later(faults.forgiven_after_s, faults.clear)
     return await serve(app, stop=stop, hup=hup)

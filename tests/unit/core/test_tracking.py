@@ -112,7 +112,7 @@ def test_failures_in_a_row_back_off_further():
 
 def test_success_forgives_the_failures():
     state = replace(waiting(), session=replace(waiting().session, failures=3, retry_at=T0 + 30 * MIN))
-    state = look(seen(state, 1, charging=True, kw=7.0), 1).state
+    state = look(seen(state, 1, charging=True, kw=7.0), 1.5).state
     assert (state.session.failures, state.session.retry_at) == (0, None)
 
 

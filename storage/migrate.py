@@ -30,7 +30,7 @@ class Migrations:
     """
 
     def __init__(self, *directories: Path) -> None:
-        self._directories = directories
+        self.directories = directories
         names = (_FILE.fullmatch(file.name) for directory in directories for file in directory.iterdir())
         self.revisions = tuple(sorted(match.group(1) for match in names if match))
 
@@ -102,7 +102,7 @@ class Migrations:
         config = Config()
         config.set_main_option("script_location", _escaped(_HOME))
         config.set_main_option("path_separator", "newline")
-        config.set_main_option("version_locations", "\n".join(_escaped(d) for d in self._directories))
+        config.set_main_option("version_locations", "\n".join(_escaped(d) for d in self.directories))
         engine = create_engine(f"{dialect}://", creator=connect, poolclass=NullPool)
         if dialect == "sqlite":
             _begin_for_ourselves(engine)

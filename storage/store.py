@@ -48,13 +48,16 @@ class SqlStore:
     Args:
         database: the engine.
         clock: tells when this run began.
+
+    Attributes:
+        writer: what all writing goes through.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._statements = Statements(database.dialect)
-        self._writer = Writer(database, self._statements)
+        self.writer = Writer(database, self._statements)
         self._reader: Connection | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._mirror = Mirror()
@@ -82,18 +85,18 @@ class SqlStore:
         holder = Holder(node=node, pid=os.getpid(), started_at=self._clock.now())
         await self._in_thread(lambda: self._database.lock(holder))
         await self._in_thread(lambda: self._database.prepare(exclusive=True))
-        self._writer.start()
-        epoch = await self._writer.submit(
+        self.writer.start()
+        epoch = await self.writer.submit(
             lambda cursor: batches.begin_run(cursor, self._statements, holder), fenced=False
         )
-        self._writer.epoch = epoch
+        self.writer.epoch = epoch
         self._next_id = first_inbox_id(epoch)
         await self._load_mirror()
         return epoch
 
     async def close(self) -> None:
         """Write what has queued, checkpoint and let go."""
-        await self._writer.stop()
+        await self.writer.stop()
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.get_running_loop().run_in_executor(pool, self._let_go)
@@ -112,7 +115,7 @@ class SqlStore:
         ids = range(self._next_id, self._next_id + len(work))
         self._next_id += len(work)
         stored = [InboxRow(id=row_id, work=one) for row_id, one in zip(ids, work, strict=True)]
-        new = await self._writer.submit(
+        new = await self.writer.submit(
             lambda cursor: batches.put(cursor, self._statements, stored), done=self._mirror.add
         )
         return len(new)
@@ -130,24 +133,24 @@ class SqlStore:
     async def commit(self, batch: Batch) -> None:
         """Write the batch in one transaction. Raises StoreStale, with nothing written, when a version has moved on."""
         written = batches.prepare(batch, used_at=nanoseconds(self._clock.now()))
-        await self._writer.submit(
+        await self.writer.submit(
             lambda cursor: batches.write(cursor, self._statements, written),
             done=lambda _: self._mirror.remove(batch.done),
         )
 
     async def _make_sure(self) -> None:
         """Read the undone work again when the mirror may lack some."""
-        if self._writer.unsure:
-            self._writer.unsure = False
+        if self.writer.unsure:
+            self.writer.unsure = False
             try:
                 await self._load_mirror()
             except StoreError:
-                self._writer.unsure = True
+                self.writer.unsure = True
                 raise
 
     async def _load_mirror(self) -> None:
         """Read the undone work in the writer's own order, so that nothing comes or goes in between."""
-        await self._writer.submit(
+        await self.writer.submit(
             lambda cursor: [rows.inbox_work(row) for row in rows_of(cursor, self._statements.inbox)],
             done=self._mirror.replace,
         )
@@ -157,7 +160,7 @@ class SqlStore:
     async def put_prices(self, series: PriceSeries) -> None:
         """Store prices; the newest fetch wins by interval. Prices of the source in another zone or currency go."""
         fetched = price_slots.price_rows(series)
-        await self._writer.submit(lambda cursor: batches.put_prices(cursor, self._statements, fetched))
+        await self.writer.submit(lambda cursor: batches.put_prices(cursor, self._statements, fetched))
 
     async def prices(self, *, since: datetime) -> list[PriceSeries]:
         """Return the stored prices from an instant on, one series a source."""
@@ -242,7 +245,7 @@ class SqlStore:
         for name, instant in due.items():
             query = self._statements.prune[name]
             values = {**query.fixed, "before": instant, "up_to": PRUNE_AT_ONCE}
-            while (went := await self._writer.submit(_counted(query.sql, values))) > 0:
+            while (went := await self.writer.submit(_counted(query.sql, values))) > 0:
                 gone += went
         return gone
 
@@ -252,7 +255,7 @@ class SqlStore:
 
     async def ping(self) -> None:
         """Prove that a write can be made durable."""
-        await self._writer.submit(lambda _: None)
+        await self.writer.submit(lambda _: None)
 
     async def _read(self, query: Query, values: Mapping[str, Any] | None = None) -> list[rows.Row]:
         return await self._in_thread(lambda: self._read_now(query, values))

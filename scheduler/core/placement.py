@@ -222,47 +222,6 @@ def lay(pieces: Sequence[Piece]) -> list[Laid]:
     return laid
 
 
-def bridge(pieces: Sequence[Piece], *, least_pause_s: float) -> list[Laid]:
-    """Lay the choices and close every pause that is too short, by ending the run after it so much earlier.
-
-    That only moves energy forward in time, so no deadline suffers; it may cost a little.
-    """
-    laid = lay(pieces)
-    index = 0
-    while index + 1 < len(laid):
-        pause_s = laid[index + 1].start_s - laid[index].end_s
-        if INSTANT_S < pause_s < least_pause_s and _close(pieces, laid, index):
-            laid = lay(pieces)
-        else:
-            index += 1
-    return laid
-
-
-def _close(pieces: Sequence[Piece], laid: Sequence[Laid], index: int) -> bool:
-    before, after = laid[index], laid[index + 1]
-    first = before.piece.index + (before.piece.end_s - before.end_s <= INSTANT_S)
-    last = after.piece.index - (after.start_s - after.piece.start_s <= INSTANT_S)
-    between = pieces[first : last + 1]
-    run = [laid[index + 1]]
-    for following in laid[index + 2 :]:
-        if following.start_s - run[-1].end_s > INSTANT_S:
-            break
-        run.append(following)
-    spare = [one.piece for one in reversed(run) if not first <= one.piece.index <= last]
-    missing_s = sum(piece.free_s for piece in between)
-    blocked = any(piece.walls or piece.per_kwh is None for piece in between)
-    if blocked or sum(piece.taken_s for piece in spare) < missing_s:
-        return False
-    for piece in between:
-        piece.why = piece.why or laid[index].piece.why
-        piece.taken_s = piece.end_s - piece.start_s
-    for piece in spare:
-        back = min(piece.taken_s, missing_s)
-        piece.taken_s -= back
-        missing_s -= back
-    return True
-
-
 def cheapest_window(pieces: Sequence[Piece], *, length_s: float, latest_s: float) -> float:
     """Return the start of the cheapest unbroken run of a length that begins by `latest_s`; of equals the earliest.
 

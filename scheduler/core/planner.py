@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from scheduler.core.account import account
 from scheduler.core.battery import estimate_soc
+from scheduler.core.dwell import settled
 from scheduler.core.energy import duration_s, pessimistic_power_kw, usable_capacity_kwh
 from scheduler.core.model import Plan, Situation
 from scheduler.core.needs import Claim, Tier, claims, full_kwh, missing_kwh
-from scheduler.core.placement import INSTANT_S, Board, Laid, Piece, bridge, cheapest_window
+from scheduler.core.placement import INSTANT_S, Board, Laid, Piece, cheapest_window
 from scheduler.core.prices import curve
 from scheduler.core.problem import Problem, asking, pose, running
 from scheduler.core.terms import Opportunity, PriceLimit, Target, of_type
@@ -56,7 +57,10 @@ def _solve(problem: Problem) -> tuple[Board, list[Laid]]:
 
 
 def _laid(problem: Problem, board: Board) -> list[Laid]:
-    return bridge(board.pieces, least_pause_s=problem.least_pause_s)
+    """Lay the choices, with runs and pauses no shorter than the minimum where that can be had without a delay."""
+    dues = [problem.due(claim, timedelta(0)) for claim in problem.dated]
+    promised = [(end_s, min(due[0], board.chosen_s(end_s))) for due in dues for end_s in due[1:]]
+    return settled(board.pieces, least_s=problem.least_dwell_s, promised=promised, running=problem.charging)
 
 
 def _unbroken(problem: Problem) -> Board | None:

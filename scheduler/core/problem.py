@@ -84,8 +84,8 @@ class Problem:
         return now.vehicle.no_pause or now.learned.no_pause or failed or never_stop or blind
 
     @property
-    def least_pause_s(self) -> float:
-        """The shortest pause worth making [s]."""
+    def least_dwell_s(self) -> float:
+        """The shortest run and the shortest pause worth making [s]."""
         stated = [term.duration for term in of_type(self.now.terms, MinDwell)]
         return max([self.now.home.min_dwell, *stated]).total_seconds()
 

@@ -219,7 +219,8 @@ def _sized(situation: Situation, charge: Charge, claim: Claim, target: Target) -
     why = claim.why if target_pct <= limit else f"{claim.why} (the car's own limit is {limit:g} %)"
     wanted_pct = min(target_pct, limit)
     idle = situation.observation.charge.charging is not True
-    met = wanted_pct - charge.low_pct <= (NEGLIGIBLE_PCT if idle else 0.0)
+    surely = (charge.high_pct or 0.0) >= wanted_pct + situation.limits.eps_soc / 2  # a reading may stand still
+    met = surely or wanted_pct - charge.low_pct <= (NEGLIGIBLE_PCT if idle else 0.0)
     energy = 0.0 if met else None if capacity is None else missing_kwh(charge.low_pct, wanted_pct, capacity)
     return replace(claim, energy_kwh=energy, quality=charge.quality, why=why)
 

@@ -5,6 +5,7 @@ and its seams, `account` tells the outcome; here the steps stand in their order.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from scheduler.core.account import account
@@ -40,7 +41,8 @@ def plan(situation: Situation) -> Plan:
         return Plan(asks=True, shortfall_why=why, rung=curve(situation, until=situation.at).rung)
     problem = pose(situation, charge, known, power_kw)
     board, laid = _solve(problem)
-    return account(problem, board, laid)
+    made = account(problem, board, laid)
+    return replace(made, shortfall_why=made.shortfall_why or UNKNOWN_CAPACITY) if len(known) < len(wanted) else made
 
 
 def _solve(problem: Problem) -> tuple[Board, list[Laid]]:

@@ -168,13 +168,14 @@ def _stepped(days: _LocalDays, start_s: float, end_s: float, values: Sequence[fl
 def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> list[Span]:
     """Return one price from now on: its slots, unknown in the gaps, expected after the last."""
     spans: list[Span] = []
-    reached = 0.0
+    reached, reached_at = 0.0, days.at
     for slot in sorted(slots, key=attrgetter("start")):
         if slot.end <= days.at:
             continue
-        start_s = (slot.start - days.at).total_seconds()
+        start_s = reached if slot.start == reached_at else (slot.start - days.at).total_seconds()
         if start_s >= end_s:
             break
+        reached_at = slot.end
         stop_s = min(end_s, (slot.end - days.at).total_seconds())
         if start_s > reached:
             spans.append(Span(reached, start_s, None, False))

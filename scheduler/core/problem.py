@@ -93,7 +93,7 @@ class Problem:
         """Return the prices, cut wherever anything changes."""
         edges = list(edges_s)
         for claim in self.dated:
-            edges += self.due(claim, reserve)[1:]
+            edges += (*self.due(claim, timedelta(0))[1:], self.due(claim, reserve)[1])
         spans = [*(wall.interval for wall in self.walls), *(run for _, run in self.runs), *self.now.committed]
         edges += [self.offset_s(edge) for span in spans for edge in (span.start, span.end)]
         return cut(self.prices.spans, edges)

@@ -163,3 +163,10 @@ def test_the_latest_start_leaves_just_enough_permitted_time(hours, holes, start_
         at=NOW, seconds=hours * 3600, deadline=in_hours(8), not_permitted=[span(start, end) for start, end in holes]
     )
     assert found == in_hours(start_h)
+
+
+def test_a_reading_that_stands_still_does_not_charge_beyond_the_target():
+    frozen = {"soc_pct": 30.0, "session": {"soc_at_start_pct": 30.0}, "charging": True}
+    terms = [Target(soc_pct=80, by=in_hours(8))]
+    assert energies(situation(**frozen, energy_kwh=30.0, terms=terms)) == [33.333]  # 75 % by the meter
+    assert energies(situation(**frozen, energy_kwh=34.0, terms=terms)) == [0.0]  # 81 % by the meter

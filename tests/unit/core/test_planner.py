@@ -313,3 +313,10 @@ def test_the_doubled_hour_is_two_slots():
     now = situation(at=at, prices=[9, 9, 1, 1, 9, 9])
     made = plan_for(now, [Target(energy_kwh=14.0, by=at + timedelta(hours=6))])
     assert charging_minutes(made, now) == [0, 0, 60, 60, 0, 0]
+
+
+def test_a_target_that_cannot_be_sized_is_named_beside_those_that_can():
+    now = situation(prices=[1, 2], capacity_kwh=None)
+    made = plan_for(now, [Target(energy_kwh=3.5, by=in_hours(2)), Target(soc_pct=80, by=in_hours(2))])
+    assert charging_minutes(made, now) == [30, 0]
+    assert "set capacity_kwh" in made.shortfall_why

@@ -29,7 +29,7 @@ def account(problem: Problem, board: Board, laid: Sequence[Laid]) -> Plan:
         shortfall_why="" if worst is None else _why_short(problem, *worst),
         broken=tuple(_broken(problem, board, laid, short)),
         rung=problem.prices.rung,
-        cost=sum(known) if len(known) == len(slots) else None,
+        cost=sum(known, 0.0) if len(known) == len(slots) else None,
         asks=True,
     )
 

@@ -12,7 +12,7 @@ SQLITE, MEMORY = "sqlite:///", "memory://"
 POSTGRES = ("postgresql://", "postgres://")
 
 
-def database_of(url: str) -> Database:
+def database_of(url: str, *, durable: bool = True) -> Database:
     """Return the engine that a URL stands for; nothing is opened yet.
 
     Raises:
@@ -21,7 +21,7 @@ def database_of(url: str) -> Database:
     if url.startswith(SQLITE):
         from storage.sqlite import SqliteDatabase  # noqa: PLC0415 - each driver only where it is used
 
-        return SqliteDatabase(Path(url.removeprefix(SQLITE)))
+        return SqliteDatabase(Path(url.removeprefix(SQLITE)), durable=durable)
     if url.startswith(POSTGRES):
         from storage.postgres import PostgresDatabase  # noqa: PLC0415
 
@@ -30,15 +30,20 @@ def database_of(url: str) -> Database:
     raise StoreError(f"storage.url must begin with {SQLITE} or {POSTGRES[0]}, not {scheme}:")
 
 
-def open_store(url: str, *, clock: Clock) -> Store:
+def open_store(url: str, *, clock: Clock, durable: bool = True) -> Store:
     """Return the store that a URL stands for, to be opened with `open`.
 
     `sqlite:///relative/file.db`, `sqlite:////absolute/file.db`, `postgresql://user@host/name`, or `memory://`, which
     keeps nothing beyond the process.
+
+    Args:
+        url: as above.
+        clock: tells when a run began.
+        durable: False spares SQLite the waiting for the disk, for a database that is thrown away afterwards.
 
     Raises:
         StoreError: the URL is of no known kind.
     """
     if url.startswith(MEMORY):
         return MemoryStore()
-    return SqlStore(database_of(url), clock=clock)
+    return SqlStore(database_of(url, durable=durable), clock=clock)

@@ -65,16 +65,21 @@ class SqliteDatabase:
     Args:
         path: of the file; its directory must exist.
         busy_s: how long the writer waits for somebody else's lock [s].
+        durable: wait until the disk has what is committed. Without, a loss of power may damage the file: only for what
+            is thrown away afterwards, as a simulated week is.
         migrations: the schema.
     """
 
     begin = "BEGIN IMMEDIATE"
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S, migrations: Migrations = MIGRATIONS) -> None:
+    def __init__(
+        self, path: Path, *, busy_s: float = BUSY_S, durable: bool = True, migrations: Migrations = MIGRATIONS
+    ) -> None:
         self.path = path
         self.dialect = sqlite_dialect.dialect(paramstyle="named")
         self.name = str(path)
         self._busy_s = busy_s
+        self._synchronous = "FULL" if durable else "OFF"
         self._migrations = migrations
         self._lock_file: int | None = None
 
@@ -167,7 +172,7 @@ class SqliteDatabase:
         """Connect to write."""
         connection = self._connect()
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
         return cast("Connection", connection)
 
     def reader(self) -> Connection:

@@ -1,4 +1,8 @@
-"""SQLite's own: the version in use."""
+"""SQLite's own: the version in use, the pragmas."""
+
+import contextlib
+
+import pytest
 
 from storage import sqlite
 
@@ -15,3 +19,19 @@ def test_a_sqlite_with_the_bug_is_warned_of(monkeypatch):
     version, warning = sqlite.sqlite_version()
     assert version == "3.51.2"
     assert "pysqlite3" in warning
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 0)])
+def test_the_writer_waits_for_the_disk_unless_told_otherwise(tmp_path, durable, synchronous):
+    database = sqlite.SqliteDatabase(tmp_path / "kwhen.db", durable=durable)
+    with contextlib.closing(database.writer()) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchall() == [(synchronous,)]
+        assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+
+
+def test_the_reader_neither_writes_nor_checkpoints(tmp_path):
+    database = sqlite.SqliteDatabase(tmp_path / "kwhen.db")
+    with contextlib.closing(database.reader()) as connection:
+        assert connection.execute("PRAGMA wal_autocheckpoint").fetchall() == [(0,)]
+        with pytest.raises(sqlite.driver.OperationalError, match="readonly"):
+            connection.execute("CREATE TABLE t (x)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policies.tariff.windows import PricedWindow, pieces, require_finite
 from scheduler.core.calendar import local_days
@@ -53,11 +54,11 @@ class Spot:
                 f"prices of {self.source} are in {series.currency}, the home reckons in {now.home.currency}"
             )
         span = local_days(now.at, now.limits.horizon, now.home.timezone)
-        slots = tuple(self._priced(series.slots, span, now.home.timezone))
+        slots = _paid_slots(self, _Same(series.slots), span, now.home.timezone)
         if slots:
             yield Price(slots=slots, why=f"spot {self.source}")
 
-    def _priced(self, slots: Iterable[PriceSlot], span: Interval, timezone: str) -> Iterator[PriceSlot]:
+    def priced(self, slots: Iterable[PriceSlot], span: Interval, timezone: str) -> Iterator[PriceSlot]:
         """Walk market slots and grid fees side by side; a slot that a fee's edge cuts becomes two."""
         fees = iter(pieces(self.grid_fees, default=0.0, within=span, timezone=timezone))
         piece, fee = next(fees)
@@ -79,3 +80,21 @@ class Spot:
             elif paid >= 0 or self.vat_on_negative:
                 paid *= 1 + self.vat_pct / 100
         return paid
+
+
+class _Same:
+    """A series of slots that equals only itself: comparing a thousand slots would cost more than pricing them."""
+
+    def __init__(self, slots: tuple[PriceSlot, ...]) -> None:
+        self.slots = slots
+
+    def __hash__(self) -> int:
+        return id(self.slots)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.slots is self.slots
+
+
+@lru_cache(maxsize=64)  # asked at every cycle of every car, changes with the prices and the local day
+def _paid_slots(tariff: Spot, market: _Same, span: Interval, timezone: str) -> tuple[PriceSlot, ...]:
+    return tuple(tariff.priced(market.slots, span, timezone))

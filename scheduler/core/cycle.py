@@ -13,6 +13,7 @@ from typing import Any
 from scheduler.core.accept import accept
 from scheduler.core.battery import estimate_soc
 from scheduler.core.command import Action, ActionReport, Command, CommandState, Failure, Why
+from scheduler.core.gate import gate
 from scheduler.core.model import (
     Decision,
     Home,
@@ -28,8 +29,8 @@ from scheduler.core.model import (
 )
 from scheduler.core.observation import Delivery, Observation, Reading, Stamp
 from scheduler.core.session import expire, follow
-from scheduler.core.terms import Price, Target, of_type
-from scheduler.core.timeline import Interval, merge, nanoseconds, subtract
+from scheduler.core.terms import Price, PriceSlot, Target, of_type
+from scheduler.core.timeline import Interval, nanoseconds, subtract
 from scheduler.core.tracking import next_look, track, track_report
 
 Event = dict[str, Any]
@@ -351,9 +352,10 @@ def _intended(
 def _told(state: VehicleState, now: Situation, decision: Decision) -> tuple[VehicleState, list[Event]]:
     """Return PRICE, NEED and PLAN where they say something new."""
     events: list[Event] = []
-    spans = [[_ns(s.start), _ns(s.end)] for s in published_spans(now)]
-    price_key = repr([end for _, end in spans])
+    prices = of_type(now.terms, Price)
+    price_key = repr(([p.fetched_at for p in now.prices], [p.slots[-1].end.date() for p in prices if p.slots]))
     if price_key != state.price_key:
+        spans = [[_ns(s.start), _ns(s.end)] for s in published_spans(now)]
         events.append({"k": "PRICE", "home": now.home.id, "spans": spans, "q": decision.plan.rung})
     events += _need_lines(state, now, decision)
     return replace(state, price_key=price_key, need_key=_need_key(decision, now.at)), events
@@ -364,9 +366,20 @@ def published_spans(now: Situation) -> tuple[Interval, ...]:
     prices = of_type(now.terms, Price)
     spans: tuple[Interval, ...] | None = None
     for price in prices:
-        covered = merge(Interval(start=s.start, end=s.end) for s in price.slots if s.published and s.end > now.at)
+        covered = _joined(s for s in price.slots if s.published and s.end > now.at)
         spans = covered if spans is None else subtract(spans, subtract(spans, covered))
     return spans or ()
+
+
+def _joined(slots: Iterable[PriceSlot]) -> tuple[Interval, ...]:
+    """Join ordered slots that touch."""
+    spans: list[tuple[datetime, datetime]] = []
+    for slot in slots:
+        if spans and spans[-1][1] == slot.start:
+            spans[-1] = (spans[-1][0], slot.end)
+        else:
+            spans.append((slot.start, slot.end))
+    return tuple(Interval(start=start, end=end) for start, end in spans)
 
 
 def _need_key(decision: Decision, at: datetime) -> str:
@@ -407,6 +420,33 @@ def minimum_soc(now: Situation) -> float | None:
     """Return the floor below which the vehicle charges at once, as the policies state it."""
     floors = [s.term.soc_pct for s in now.terms if isinstance(s.term, Target) and s.term.by is None]
     return max((f for f in floors if f is not None), default=None)
+
+
+def input_key(now: Situation) -> tuple[object, ...]:
+    """Return the content of a situation's inputs, times and terms left out: while it stands, so does the decision."""
+    seen, command, session = now.observation, now.command, now.session
+    return (
+        seen.charge.plugged, seen.charge.charging, seen.charge.delivery, seen.charge.charger_id, seen.charge.full,
+        seen.charge.limit_pct, seen.charge.power_kw, seen.place.location_id, seen.battery.soc_pct, seen.capabilities,
+        seen.reachable, seen.smart_charging, now.override, now.overdue, command and (command.id, command.state),
+        session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
+        tuple(p.fetched_at for p in now.prices), now.home, now.vehicle, now.limits, now.claimed_elsewhere,
+        now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
+    )  # fmt: skip
+
+
+def stands(now: Situation, before: Situation, decision: Decision) -> bool:
+    """Tell whether a decision still holds: nothing but time has changed, and nothing of it was due by now.
+
+    The planner runs only when this is not so.
+    """
+    idle = decision.command is None and not decision.recall and now.command is None
+    due = decision.next_due_at
+    if not idle or due is None or due <= now.at or now.at < before.at:
+        return False
+    if input_key(now) != input_key(before):
+        return False
+    return gate(now) == decision.verdict
 
 
 def decision_key(now: Situation, decision: Decision) -> str:

@@ -18,7 +18,10 @@ class PriceSlot:
     published: bool = True
 
     def __post_init__(self) -> None:
-        Interval(start=self.start, end=self.end)  # refuses what is no interval
+        require_utc(self.start, "start")
+        require_utc(self.end, "end")
+        if self.end <= self.start:
+            raise ValueError(f"a price slot must end after it starts: {self.start} .. {self.end}")
         if self.per_kwh != self.per_kwh or self.per_kwh in (float("inf"), float("-inf")):
             raise ValueError(f"a price must be finite, not {self.per_kwh} at {self.start}")
 

@@ -23,6 +23,8 @@ def require_utc(at: datetime, name: str) -> None:
     Raises:
         ValueError: the instant is naive or in another offset; `name` says which member it was.
     """
+    if at.tzinfo is UTC:  # the ordinary case, cheaply
+        return
     if at.tzinfo is None or at.utcoffset() != timedelta(0):
         raise ValueError(f"{name} must be an aware UTC instant, not {at!r}")
 

@@ -16,7 +16,18 @@ from uuid import uuid4
 import structlog
 
 from scheduler.core.command import ActionReport, Why
-from scheduler.core.cycle import CycleNews, Gone, Lost, Observed, Settled, decision_key, observe, settle, situation_of
+from scheduler.core.cycle import (
+    CycleNews,
+    Gone,
+    Lost,
+    Observed,
+    Settled,
+    decision_key,
+    observe,
+    settle,
+    situation_of,
+    stands,
+)
 from scheduler.core.decide import decide
 from scheduler.core.errors import ProviderError, StoreError, StoreStale
 from scheduler.core.model import Decision, Home, PriceSeries, Session, Situation, VehicleSpec, VehicleState
@@ -60,6 +71,7 @@ class Turn:
     seen_version: int
     observed: Observed
     settled: Settled
+    decided: bool = True  # False: the last decision still stands
     situation: Situation
     decision: Decision
     session: SessionRecord | None = None
@@ -255,6 +267,9 @@ class Loop:
             clock_trusted=received is not None and received.mono_ns > self._stepped_at_ns,
             store_durable=self.durable,
         )
+        last = self.last.get(vehicle.id)
+        if last is not None and observed.closed is None and stands(situation, *last):
+            return self._standing(home, kept.version, observed, *last)
         policies = self.world.policies[home.id]
         terms, set_aside = await policies.terms(situation)
         situation = replace(situation, terms=terms, set_aside=set_aside)
@@ -270,6 +285,20 @@ class Loop:
             situation=situation,
             decision=decision,
             session=session,
+        )
+
+    def _standing(self, home: Home, version: int, observed: Observed, before: Situation, decision: Decision) -> Turn:
+        """Return a turn in which nothing but time has passed: what was seen is kept, what was decided stands."""
+        state = replace(observed.state, next_due_at=decision.next_due_at)
+        settled = Settled(state=state, events=(), commands=())
+        return Turn(
+            home=home,
+            seen_version=version,
+            observed=observed,
+            settled=settled,
+            situation=before,
+            decision=decision,
+            decided=False,
         )
 
     def _claimed(self, state: VehicleState) -> bool:
@@ -326,8 +355,8 @@ class Loop:
         for turn in turns:
             vehicle_id = turn.settled.state.vehicle_id
             drafts += [(vehicle_id, line) for line in (*turn.observed.events, *turn.settled.events)]
-            key = decision_key(turn.situation, turn.decision)
             state = turn.settled.state
+            key = decision_key(turn.situation, turn.decision) if turn.decided else state.decision_key
             if key != state.decision_key:
                 record, extra = self._record(turn, key)
                 records.append(record)
@@ -365,7 +394,7 @@ class Loop:
         return record, dict(blobs)
 
     def _adopt(self, turn: Turn, *, version: int) -> None:
-        key = decision_key(turn.situation, turn.decision)
+        key = decision_key(turn.situation, turn.decision) if turn.decided else turn.settled.state.decision_key
         state = replace(turn.settled.state, decision_key=key)
         self.states[state.vehicle_id] = Versioned(state=state, version=version)
         self.last[state.vehicle_id] = (turn.situation, turn.decision)

@@ -16,11 +16,12 @@ from scheduler.core.errors import StoreError
 from scheduler.core.model import Decision, Place
 from scheduler.http import asking, sentences, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
-from scheduler.http.instants import instant, rfc3339
+from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
 from scheduler.http.overview import commands_of, names_of, plan_of, status_of, summary_of
 from scheduler.http.problem import Problem, problems
 from scheduler.http.wishes import read_override
+from scheduler.http.wording import rfc3339
 from scheduler.ports import DecisionRecord
 
 DAEMON = web.AppKey("daemon", Daemon)

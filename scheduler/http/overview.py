@@ -2,7 +2,7 @@
 
 from scheduler.http import views
 from scheduler.http.daemon import Daemon, Known, all_vehicles
-from scheduler.http.instants import rfc3339
+from scheduler.http.wording import rfc3339
 
 COMMANDS_SHOWN = 10
 

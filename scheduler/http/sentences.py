@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.model import Decision, Desired, Need, Place, Plan, PlannedSlot
-from scheduler.http.instants import local, span
+from scheduler.http.wording import local, span
 
 MOST_REASONS = 4
 """A sentence names so many reasons; `kwhen explain` lists all."""

@@ -13,9 +13,9 @@ from aiohttp import web
 from scheduler.http import chart
 from scheduler.http.api import add_health
 from scheduler.http.daemon import Daemon, vehicle_called
-from scheduler.http.instants import local
 from scheduler.http.overview import commands_of, plan_of, status_of
 from scheduler.http.problem import Problem, problems
+from scheduler.http.wording import local
 
 REFRESH_S = 15
 COMMANDS_SHOWN = 5
@@ -38,7 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def status_page_app(daemon: Daemon, hosts: Iterable[str]) -> web.Application:
     """Return the application of the page, health and metrics; any Host but these names is refused with 421."""
-    allowed = frozenset(host.lower() for host in hosts)
+    allowed = frozenset(host.lower().strip("[]") for host in hosts)
 
     @web.middleware
     async def host_checked(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -29,7 +29,7 @@ from scheduler.core.observation import Delivery
 from scheduler.core.terms import Price, PriceSlot, of_type
 from scheduler.http import sentences
 from scheduler.http.daemon import Known
-from scheduler.http.instants import rfc3339
+from scheduler.http.wording import rfc3339
 from scheduler.ports import AlertChange, DecisionRecord, SessionRecord
 
 View = dict[str, Any]

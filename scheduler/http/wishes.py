@@ -6,8 +6,9 @@ from typing import Any
 
 from scheduler.core.model import Decision, Hand, Override, Situation, Will
 from scheduler.http.daemon import Known
-from scheduler.http.instants import instant, local
+from scheduler.http.instants import instant
 from scheduler.http.problem import Problem
+from scheduler.http.wording import local
 
 WILLS = (Will.CHARGE, Will.HOLD, Will.READY_BY, Will.AUTO)
 HANDS = (Hand.API, Hand.CLI, Hand.DASHBOARD)

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.http.instants import instant, rfc3339, span
+from scheduler.http.instants import instant
 from scheduler.http.problem import Problem
+from scheduler.http.wording import rfc3339, span
 
 ZONE = "Europe/Oslo"
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Oslo

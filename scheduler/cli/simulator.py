@@ -1,0 +1,31 @@
+"""`kwhen simulator`: the provider of our own, served alone."""
+
+from typing import Annotated
+
+import typer
+
+from scheduler.cli.ending import NOT_SO, Ending
+from scheduler.cli.options import JsonOption
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("simulator", rich_help_panel="Running")(simulator)
+
+
+def simulator(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port on 127.0.0.1; 0 is any free one.")] = 0,
+    as_json: JsonOption = False,
+    speed: Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast its time runs.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random in it.")] = 1,
+) -> None:
+    """Serve a simulated Enode with cars, chargers and owners, until Ctrl-C."""
+    from simulator.command import main
+
+    try:
+        main(port=port, as_json=as_json, speed=speed, seed=seed)
+    except OSError as error:
+        raise Ending(
+            NOT_SO, f"port {port} cannot be used: {error.strerror}", remedy="Choose another --port."
+        ) from error

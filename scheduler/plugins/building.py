@@ -51,6 +51,15 @@ def build(cls: type[T], settings: Mapping[str, Any]) -> T:
         raise SettingsError([("", f"its fields have types that settings cannot fill: {_first_line(error)}")]) from error
 
 
+def as_json(value: Any) -> Any:
+    """Return settings as they were written, with TOML's dates and times as text, so that JSON can keep them."""
+    if isinstance(value, Mapping):
+        return {str(key): as_json(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(one) for one in value]
+    return value.isoformat() if isinstance(value, (datetime, date, time)) else value
+
+
 def nearest(key: str, valid: Sequence[str]) -> str:
     """Return the remedy for an unknown key or name: the nearest valid one, or all of them."""
     close = get_close_matches(key, valid, n=1, cutoff=0.6)
@@ -73,7 +82,9 @@ def reason(error: Mapping[str, Any]) -> str:
         return "is missing; give it a value"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    text = str(error["msg"]).removeprefix("Input ").replace("array", "list").replace("object", "table")
+    text = str(error["msg"]).removeprefix("Input ")
+    for python, toml in (("array", "list"), ("tuple", "list"), ("object", "table"), ("dictionary", "table")):
+        text = text.replace(python, toml)
     return text[0].lower() + text[1:]
 
 

@@ -1,0 +1,102 @@
+"""The configuration as one value: checked, frozen, replaced whole on reload."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from scheduler.config.secrets import Secret
+from scheduler.core.model import Home, Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enode:
+    """Where Enode is and who we are there. `environment` is empty where the addresses were given."""
+
+    api_url: str
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    environment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """How Enode reaches us. Without `public_url` nothing is subscribed and the daemon polls."""
+
+    public_url: str | None
+    host: str
+    port: int
+    secret: Secret | None
+
+    @property
+    def enabled(self) -> bool:
+        """Tell whether the listener is opened and the subscription made."""
+        return self.public_url is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusPage:
+    """Where the read-only page listens, and the Host names it answers to."""
+
+    enabled: bool
+    host: str
+    port: int
+    allowed_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """`level`: debug, info, warning or error. `form`: auto, console or json."""
+
+    level: str = "info"
+    form: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceSpec:
+    """One `[[prices]]` table: its name, the source, and the source's settings as they were written."""
+
+    name: str
+    source: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The whole configuration.
+
+    `digest` is the SHA-256 of the effective configuration without its secrets. `origins` names, for each setting that
+    is not at its default, where it came from. `retention` says per table how long it is kept. `coordinates` holds
+    latitude and longitude [degrees] of the homes that give them.
+    """
+
+    enode: Enode
+    webhook: Webhook
+    http: StatusPage
+    socket: Path
+    storage_url: str = field(repr=False)  # may hold a password
+    limits: Limits
+    prices: tuple[PriceSpec, ...]
+    homes: tuple[Home, ...]
+    coordinates: Mapping[str, tuple[float, float]]
+    log: Log
+    retention: Mapping[str, timedelta]
+    digest: str
+    origins: Mapping[str, str]
+    path: Path | None
+    notes: tuple[str, ...] = ()
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every secret in force, for redaction."""
+        yield self.enode.client_secret.reveal()
+        if self.webhook.secret is not None:
+            yield self.webhook.secret.reveal()
+        if password := urlsplit(self.storage_url).password:
+            yield unquote(password)
+
+    def retained_since(self, now: datetime) -> Mapping[str, datetime]:
+        """Return per table the instant before which rows are deleted."""
+        return {table: now - kept for table, kept in self.retention.items()}

@@ -1,0 +1,122 @@
+"""Logs: console form at a terminal, JSON lines otherwise, and no secret in any of them (S19).
+
+What libraries say through `logging` takes the same way as our own events.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from scheduler.redaction import HIDDEN, Redactor
+
+POSITIONS: Final = frozenset({"latitude", "longitude", "lat", "lon"})
+"""Where somebody lives is not logged."""
+
+QUIET: Final = {"aiohttp.access": logging.WARNING, "apscheduler": logging.WARNING, "alembic": logging.WARNING}
+"""Libraries that tell more than an owner wants to know."""
+
+DEEPEST: Final = 8
+
+MOST_QUOTED: Final = 3
+"""A secret quoted more often than this, one `repr` inside another, is not recognised."""
+
+_ESCAPED: Final = re.compile(r"""\\([\\'"])""")
+
+
+def configure(*, level: str = "info", form: str = "auto", redactor: Redactor, stream: TextIO | None = None) -> None:
+    """Set up logging for this process; may be called again, as on reload.
+
+    Args:
+        level: debug, info, warning or error.
+        form: console, json, or auto: console where the stream is a terminal.
+        redactor: knows the secrets, also those it learns later.
+        stream: where lines go; standard error when not given.
+    """
+    target = sys.stderr if stream is None else stream
+    console = form == "console" or (form == "auto" and target.isatty())
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_common(),
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(console=console, colours=target.isatty(), redactor=redactor),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if isinstance(one.formatter, structlog.stdlib.ProcessorFormatter)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name, least in QUIET.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_common(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # a reload may change the level and the form
+    )
+
+
+def _common() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _rendering(*, console: bool, colours: bool, redactor: Redactor) -> list[Processor]:
+    """Return the steps from event to line. Secrets go twice: from the values, since quoting would disguise them, and
+    from the finished line, since a renderer may show what no value showed.
+    """  # noqa: D205 - one thought
+
+    def hide_in_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: HIDDEN if key in POSITIONS else _hidden(value, redactor) for key, value in event.items()}
+
+    def hide_in_line(_logger: WrappedLogger, _method: str, line: Any) -> str:
+        return redactor(str(line))
+
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False, default=repr)
+    )
+    return [structlog.processors.format_exc_info, hide_in_values, renderer, hide_in_line]
+
+
+def _hidden(value: Any, redactor: Redactor, depth: int = 0) -> Any:
+    """Return the value without secrets; what is no plain value is shown by its `repr`."""
+    if isinstance(value, str):
+        return _hidden_in(value, redactor)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if depth < DEEPEST and isinstance(value, Mapping):
+        return {_hidden_in(str(key), redactor): _hidden(one, redactor, depth + 1) for key, one in value.items()}
+    if depth < DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
+        return [_hidden(one, redactor, depth + 1) for one in value]
+    return _hidden_in(value.decode(errors="replace") if isinstance(value, bytes) else repr(value), redactor)
+
+
+def _hidden_in(text: str, redactor: Redactor) -> str:
+    """Return the text without secrets, also where a `repr` has quoted one: that of a KeyError's key, for example."""
+    plain = text
+    for _ in range(MOST_QUOTED):
+        if "\\" not in plain:
+            break
+        plain = _ESCAPED.sub(r"\1", plain)
+        if (hidden := redactor(plain)) != plain:
+            return hidden
+    return redactor(text)

@@ -5,7 +5,6 @@ such as the one of HTTP Basic.
 """
 
 import base64
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
@@ -13,7 +12,7 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "[hidden]"
 SHORTEST = 4
 """Shorter secrets are not looked for: they would be found everywhere."""
-PASSING = 64
+PASSING = 8
 
 
 class Redactor:
@@ -26,27 +25,28 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._lasting = {s for s in secrets if len(s) >= SHORTEST}
         self._passing: deque[str] = deque(maxlen=PASSING)
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: tuple[str, ...] | None = None
 
     def add(self, *secrets: str) -> None:
         """Learn secrets that stay."""
         self._lasting.update(s for s in secrets if len(s) >= SHORTEST)
-        self._pattern = None
+        self._forms = None
 
     def add_passing(self, secret: str) -> None:
-        """Learn a secret that is soon worth nothing, such as an access token; the oldest of 64 is forgotten."""
+        """Learn a secret that is soon worth nothing, such as an access token; the oldest of 8 is forgotten."""
         if len(secret) >= SHORTEST and secret not in self._passing:
             self._passing.append(secret)
-            self._pattern = None
+            self._forms = None
 
     def __call__(self, text: str) -> str:
         """Return the text with `[hidden]` in the place of each secret."""
-        if not self._lasting and not self._passing:
-            return text
-        if self._pattern is None:
+        if self._forms is None:
             forms = {form for secret in (*self._lasting, *self._passing) for form in forms_of(secret)}
-            self._pattern = re.compile("|".join(re.escape(f) for f in sorted(forms, key=len, reverse=True)))
-        return self._pattern.sub(HIDDEN, text)
+            self._forms = tuple(sorted(forms, key=len, reverse=True))
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
 
 
 def forms_of(secret: str) -> Iterator[str]:

@@ -209,14 +209,14 @@ class WebClient:
         progress = SimpleNamespace(started=False, sent=False)
         async with self._translated(what, progress):
             answer = await self._exchange(request, what, progress)
-        asked_s = asked_wait_s(answer.headers, answer.body, now=self._clock.now())
-        if is_quota_refusal(answer.status, answer.body):
-            wait_s = self.buckets.hold(bucket, asked_s)
-            raise Throttled(f"{what} answered {answer.status}: wait {wait_s:.0f} s", retry_after_s=wait_s)
-        if answer.status == 503 and "Retry-After" in answer.headers:  # noqa: PLR2004
-            self.buckets.hold(bucket, asked_s)
-        elif answer.ok:
+        if answer.ok:
             self.buckets.went_through(bucket)
+            return answer
+        refused = is_quota_refusal(answer.status, answer.body)
+        if refused or (answer.status == 503 and "Retry-After" in answer.headers):  # noqa: PLR2004
+            wait_s = self.buckets.hold(bucket, asked_wait_s(answer.headers, answer.body, now=self._clock.now()))
+            if refused:
+                raise Throttled(f"{what} answered {answer.status}: wait {wait_s:.0f} s", retry_after_s=wait_s)
         return answer
 
     async def _exchange(self, request: "_Request", what: str, progress: SimpleNamespace) -> Answer:

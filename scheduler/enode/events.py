@@ -51,8 +51,8 @@ def _user(event: wire.EventJson) -> str | None:
     return event.user.id if event.user else None
 
 
-def _part(raw: msgspec.Raw | None, name: str) -> msgspec.Raw:
-    if raw is None:
+def _part(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    if bytes(raw) in {b"", b"null"}:
         raise ProviderProtocolError(f"an event without its {name}")
     return raw
 

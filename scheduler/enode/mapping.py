@@ -206,7 +206,10 @@ def digest_of(raw: bytes | msgspec.Raw) -> str:
 
 def clean(text: str | None, longest: int) -> str:
     """Return text of theirs on one line, without control characters, cut to a length."""
-    return " ".join("".join(c if c.isprintable() else " " for c in (text or "")[: 4 * longest]).split())[:longest]
+    text = text or ""
+    if text.isprintable():
+        return " ".join(text[: 4 * longest].split())[:longest]
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * longest]).split())[:longest]
 
 
 def _charge(charge: wire.VehicleCharge) -> ChargeFacet:

@@ -187,6 +187,11 @@ class Listener:
             raise Refused(413, "too large")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(415, "encoded")
+        if request.content.is_eof():  # it came together with the head, as small ones do
+            whole = request.content.read_nowait()
+            if len(whole) > self._max_bytes:
+                raise Refused(413, "too large")
+            return whole
         body = bytearray()
         try:
             async with asyncio.timeout(READ_S):

@@ -5,7 +5,8 @@ itself unknown, never its vehicle (P23). Source of the names: Enode's API refere
 """
 
 import json
-from typing import Any, TypeVar, get_args, get_type_hints
+from functools import cache
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +14,9 @@ from msgspec import Struct
 from scheduler.core.errors import ProviderProtocolError
 
 S = TypeVar("S", bound="Wire")
+
+ABSENT: Final = msgspec.Raw()
+"""An object that is left for later and is not there; `null` is `b"null"`. (msgspec takes no `Raw | None`.)"""
 
 
 class Wire(Struct, rename="camel", kw_only=True):
@@ -266,11 +270,11 @@ class EventJson(Wire):
     version: str | None = None
     user: IdOnly | None = None
     vendor: str | None = None
-    vehicle: msgspec.Raw | None = None
-    charger: msgspec.Raw | None = None
-    vendor_action: msgspec.Raw | None = None
-    smart_charging_status: msgspec.Raw | None = None
-    schedule: msgspec.Raw | None = None
+    vehicle: msgspec.Raw = ABSENT
+    charger: msgspec.Raw = ABSENT
+    vendor_action: msgspec.Raw = ABSENT
+    smart_charging_status: msgspec.Raw = ABSENT
+    schedule: msgspec.Raw = ABSENT
 
 
 class SmartStatusJson(Wire):
@@ -300,21 +304,30 @@ def read(kind: type[S], raw: bytes | msgspec.Raw) -> S:
 
 
 def _forgiving(kind: type[S], value: dict[str, Any]) -> S:
-    hints = get_type_hints(kind)
     kept: dict[str, Any] = {}
     spoilt = set()
-    for member in msgspec.structs.fields(kind):
-        if member.name == "spoilt" or member.encode_name not in value:
+    for name, member, hint in _members(kind):
+        if member not in value:
             continue
         try:
-            kept[member.name] = _convert(value[member.encode_name], hints[member.name])
+            kept[name] = _convert(value[member], hint)
         except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-            spoilt.add(member.name)
+            spoilt.add(name)
     return kind(**kept, spoilt=frozenset(spoilt))
+
+
+@cache
+def _members(kind: type[Wire]) -> tuple[tuple[str, str, Any], ...]:
+    """Return each member's name here, its name in JSON, and its type."""
+    hints = get_type_hints(kind)
+    fields = msgspec.structs.fields(kind)
+    return tuple((field.name, field.encode_name, hints[field.name]) for field in fields if field.name != "spoilt")
 
 
 def _convert(value: Any, hint: Any) -> Any:
     """Return the value as the hint demands, with forgiving inside."""
+    if hint is msgspec.Raw:
+        return msgspec.Raw(json.dumps(value).encode())
     if value is None:
         return None
     kind = next((k for k in get_args(hint) if k is not type(None)), hint)
@@ -322,8 +335,6 @@ def _convert(value: Any, hint: Any) -> Any:
         if not isinstance(value, dict):
             raise TypeError
         return _forgiving(kind, value)
-    if kind is msgspec.Raw:
-        return msgspec.Raw(json.dumps(value).encode())
     if isinstance(value, dict) and get_args(kind) == (str, Capability | None):
         return {name: _forgiving(Capability, v) for name, v in value.items() if isinstance(v, dict)}
     if isinstance(value, list) and get_args(kind) == (msgspec.Raw,):

@@ -51,10 +51,10 @@ def test_a_short_text_is_no_secret():
 def test_secrets_are_learnt_and_the_passing_ones_forgotten():
     redact = Redactor(["first-secret"])
     redact.add("second-secret")
-    for number in range(70):
+    for number in range(10):
         redact.add_passing(f"passing-{number:03}")
-    redact.add_passing("passing-069")
-    text = redact("first-secret second-secret passing-000 passing-069")
+    redact.add_passing("passing-009")
+    text = redact("first-secret second-secret passing-000 passing-009")
     assert text == f"{HIDDEN} {HIDDEN} passing-000 {HIDDEN}"
 
 

@@ -20,7 +20,7 @@ from scheduler.core.errors import (
 )
 from scheduler.enode import linking
 from scheduler.enode.tokens import Account
-from tests.unit.enode.support import SECRET, TOKEN, enode
+from tests.unit.enode.support import API, SECRET, TOKEN, enode
 
 ACTION = {"id": "a", "targetId": "v", "targetType": "vehicle", "kind": "START", "state": "PENDING"}
 PROBLEM = {"type": "x", "title": "Bad Request", "detail": "The vehicle is fully charged."}
@@ -80,7 +80,7 @@ async def test_a_burst_of_401_brings_one_new_token():
             good = request["headers"]["Authorization"] == "Bearer token-2"
             return CallbackResult(status=200 if good else 401, payload={"id": "v"})
 
-        api.answers("GET", "/vehicles/v", callback=judge, times=12)
+        api.mocked.get(API + "/vehicles/v", callback=judge, repeat=True)
         await asyncio.gather(*(api.client.vehicle("v") for _ in range(6)))
         assert api.tokens == 2
 
@@ -443,3 +443,41 @@ async def test_reads_keep_an_even_pace():
         for _ in range(41):
             await api.client.vehicle("v")
         assert (api.clock.monotonic_ns() - began_ns) / 1e9 == pytest.approx(2.0)
+
+
+async def test_only_a_few_reads_are_under_way_at_once_and_commands_do_not_wait_for_them():
+    under_way, most, gate = 0, 0, asyncio.Event()
+
+    async def slow(_url, **_request):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await gate.wait()
+        under_way -= 1
+        return CallbackResult(payload={"id": "v"})
+
+    async with enode() as api:
+        api.mocked.get(API + "/vehicles/v", callback=slow, repeat=True)
+        api.answers("POST", "/vehicles/v/charging", payload=ACTION)
+        reads = [asyncio.ensure_future(api.client.vehicle("v")) for _ in range(20)]
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert (await api.provider.command("v", Action.START)).outcome is Outcome.PENDING
+        assert not any(read.done() for read in reads)
+        gate.set()
+        await asyncio.gather(*reads)
+        assert most == 6
+
+
+async def test_callers_who_wait_for_a_token_share_its_failure():
+    async with enode(tokens=False) as api:
+
+        async def fail(_url, **_request):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            raise aiohttp.ServerDisconnectedError
+
+        api.mocked.post(TOKEN, callback=fail, repeat=True)
+        results = await asyncio.gather(*(api.client.vehicle("v") for _ in range(6)), return_exceptions=True)
+        assert all(isinstance(result, ProviderUnavailable) for result in results)
+        assert sum(len(calls) for calls in api.mocked.requests.values()) == 3  # one call with its repetitions

@@ -83,6 +83,20 @@ def test_every_file_is_read_by_something(examples):
     assert all(read_by.values())
 
 
+def test_sound_events_take_the_short_way(examples, monkeypatch):
+    """Reading member by member is 50 times slower, and only for what is spoilt."""
+
+    def never(_kind, value):
+        raise AssertionError(value)
+
+    monkeypatch.setattr(wire, "_forgiving", never)
+    for path in examples.glob("webhook-delivery-*.json"):
+        for event in json.loads(path.read_bytes()):
+            assert read_event(json.dumps(event).encode(), RECEIVED)
+    for path in examples.glob("*-page.json"):
+        assert wire.read(wire.Page, path.read_bytes()).data
+
+
 @pytest.mark.parametrize(
     ("name", "plugged", "charging", "charger", "place", "soc_pct", "reachable"),
     [

@@ -98,7 +98,7 @@ class WebLimits:
     total_s: float = 45.0
     attempts: int = 3
     body_bytes: int = 8 * 1024 * 1024
-    connections_per_host: int = 16
+    connections_per_host: int = 32
     idle_s: float = 15.0
 
 

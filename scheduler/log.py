@@ -6,8 +6,8 @@ What libraries say through `logging` takes the same way as our own events.
 import logging
 import re
 import sys
-from collections.abc import Mapping
-from typing import Any, Final, TextIO
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -28,17 +28,36 @@ MOST_QUOTED: Final = 3
 _ESCAPED: Final = re.compile(r"""\\([\\'"])""")
 
 
-def configure(*, level: str = "info", form: str = "auto", redactor: Redactor, stream: TextIO | None = None) -> None:
+class Voice(Protocol):
+    """How much is said, and in which form.
+
+    Attributes:
+        level: debug, info, warning or error.
+        form: console, json, or auto: console where the stream is a terminal.
+    """
+
+    @property
+    def level(self) -> str: ...  # noqa: D102
+
+    @property
+    def form(self) -> str: ...  # noqa: D102
+
+
+def set_up(
+    voice: Voice, *, secrets: Iterable[str] = (), redactor: Redactor | None = None, stream: TextIO | None = None
+) -> None:
     """Set up logging for this process; may be called again, as on reload.
 
     Args:
-        level: debug, info, warning or error.
-        form: console, json, or auto: console where the stream is a terminal.
-        redactor: knows the secrets, also those it learns later.
+        voice: level and form.
+        secrets: what no line may show.
+        redactor: knows secrets too, also those it learns later, such as access tokens.
         stream: where lines go; standard error when not given.
     """
+    redactor = Redactor() if redactor is None else redactor
+    redactor.add(*secrets)
     target = sys.stderr if stream is None else stream
-    console = form == "console" or (form == "auto" and target.isatty())
+    console = voice.form == "console" or (voice.form == "auto" and target.isatty())
     handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -53,7 +72,7 @@ def configure(*, level: str = "info", form: str = "auto", redactor: Redactor, st
     for old in [one for one in root.handlers if isinstance(one.formatter, structlog.stdlib.ProcessorFormatter)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level.upper())
+    root.setLevel(voice.level.upper())
     for name, least in QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.configure(

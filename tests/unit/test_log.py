@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from scheduler.log import configure
+from scheduler.config import Log
+from scheduler.log import set_up
 from scheduler.redaction import HIDDEN, Redactor
 
 SECRET = 'pa"ss\\wörd/+=&canary'
@@ -36,9 +37,9 @@ def lines(stream) -> list[str]:
     return stream.getvalue().splitlines()
 
 
-def configured(stream=None, **settings):
+def configured(stream=None, **voice):
     stream = stream or io.StringIO()
-    configure(redactor=Redactor([SECRET]), stream=stream, **settings)
+    set_up(Log(**voice), secrets=[SECRET], stream=stream)
     return stream
 
 
@@ -121,6 +122,14 @@ def test_no_secret_comes_through_in_any_disguise(form, disguise):
     for written in (needle, repr(needle)[1:-1], json.dumps(needle)[1:-1], json.dumps(needle, ensure_ascii=False)[1:-1]):
         assert written not in said
     assert said.count(HIDDEN) >= 10
+
+
+def test_a_secret_learned_later_is_hidden_too():
+    redactor, stream = Redactor(), io.StringIO()
+    set_up(Log(), redactor=redactor, stream=stream)
+    redactor.add_passing("token-of-this-hour")
+    structlog.get_logger().info("sent", header="Bearer token-of-this-hour")
+    assert json.loads(stream.getvalue())["header"] == f"Bearer {HIDDEN}"
 
 
 def test_where_somebody_lives_is_not_logged():

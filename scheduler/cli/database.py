@@ -54,9 +54,10 @@ def _show(found: Any, *, as_json: bool) -> None:
              "engine": found.engine, "warning": found.warning}
         )  # fmt: skip
     else:
-        schema = found.revision or "none yet"
         fit = Styled("up to date", GOOD) if found.current else Styled(f"this program needs {found.head}", WARN)
-        show((f"{found.name}: schema {schema}, ", fit, f", {found.engine}"))
+        if found.revision is None:
+            fit = Styled("not there yet: `kwhen run` or `kwhen db upgrade` makes it", WARN)
+        show((f"{found.name}: schema {found.revision or '–'}, ", fit, f", {found.engine}"))
         if found.warning:
             show((Styled("warning: ", WARN), found.warning))
     if not found.current:

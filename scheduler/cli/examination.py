@@ -17,6 +17,7 @@ from scheduler import __version__
 from scheduler.cli.configured import account_of, doubts_about, enode, settings_of
 from scheduler.cli.connection import Connection
 from scheduler.cli.ending import Ending
+from scheduler.cli.place import find_socket
 from scheduler.config import Settings
 from scheduler.config.secrets import CLIENT_ID, SECRETS
 from scheduler.core.errors import ConfigError, KwhenError, StoreError
@@ -52,7 +53,7 @@ def examine(*, config: Path, socket: Path | None, online: bool) -> Iterator[Find
     yield from secret_files(settings, config)
     if settings is not None:
         yield from database(settings.storage_url)
-    yield from daemon(socket)
+    yield from daemon(find_socket(socket, config))
     if online and settings is not None:
         yield from provider(settings)
 
@@ -178,7 +179,7 @@ def database(url: str) -> Iterator[Finding]:
         yield Finding(name="database", level="warn", text=text, remedy=remedy)
 
 
-def daemon(socket: Path | None) -> Iterator[Finding]:
+def daemon(socket: Path) -> Iterator[Finding]:
     """Look whether the daemon runs and is well."""
     connection = Connection(socket)
     try:

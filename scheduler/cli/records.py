@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from scheduler.cli.connection import Connection
 from scheduler.cli.ending import NOT_RUNNING, Ending
+from scheduler.cli.options import config_path
+from scheduler.cli.place import find_socket
 
 PAGE = 5_000
 
@@ -120,7 +122,7 @@ class records_of:  # noqa: N801 - used as a function in a `with` statement
         if self._database is not None:
             self._open = StoreRecords(self._database)
             return self._open
-        connection = Connection(self._socket)
+        connection = Connection(find_socket(self._socket, config_path(self._config)))
         try:
             connection.get("/journal", limit=1)
         except Ending as end:

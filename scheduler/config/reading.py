@@ -57,6 +57,9 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Written:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {error}; this is no TOML, see https://toml.io"]) from error
     problems = list(_secrets_in(tree, path))
+    for key in [key for key in tree if key.startswith("_")]:  # pydantic-settings would take it for an option of its own
+        problems.append(f"{path}: {key}: is unknown; no setting begins with _")
+        del tree[key]
     notes: list[str] = []
     try:
         variables = _Variables(_settings_among(environ, notes))()

@@ -82,7 +82,7 @@ def reason(error: Mapping[str, Any]) -> str:
         return "is missing; give it a value"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    text = str(error["msg"]).removeprefix("Input ")
+    text = str(error["msg"]).removeprefix("Input ").partition(" or instance of ")[0]
     for python, toml in (("array", "list"), ("tuple", "list"), ("object", "table"), ("dictionary", "table")):
         text = text.replace(python, toml)
     return text[0].lower() + text[1:]

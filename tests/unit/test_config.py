@@ -360,6 +360,39 @@ def test_what_makes_no_sense_is_refused_with_key_and_remedy(refused, text, probl
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *('_env_file = "x"', '"a.b" = 1', "home = [3]", "prices = {}", "enode = []", "webhook = 3", "control = 3"),
+        *("secrets_dir = 3", 'secrets_dir = "/nowhere"', "[[storage]]", "[[home]]", "[[home]]\npolicy = [3]"),
+        *(
+            '[[home]]\nvehicle = "x"\ncharger_ids = [3, 3]',
+            "[[prices]]\nsource = {}",
+            "socket = nan",
+            "storage.url = []",
+        ),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_like_any_other(refused, text):
+    assert any(re.search(r"\b(is unknown|should be|is missing)", problem) for problem in refused(text))
+
+
+@pytest.mark.parametrize("line", range(12))
+def test_any_value_in_any_place_is_loaded_or_refused(checkout, write, line):
+    """Each line of the example in turn gets a value that makes no sense, another one in each round."""
+    odd = ("[]", "{}", "-1", '"x"', '""', "nan", "true", "1979-05-27", "[1]", "[{}]", '[["x"]]', "99999999999999999999")
+    text = (checkout / "config.example.toml").read_text().splitlines()
+    settings = [index for index, one in enumerate(text) if re.match(r"\w+ = ", one)]
+    for index in settings[line::12]:
+        changed = [*text]
+        changed[index] = f"{text[index].split(' = ')[0]} = {odd[(index + line) % len(odd)]}"
+        try:
+            settings_or_problems = load(write("\n".join(changed)), ENVIRON).digest
+        except ConfigError as error:
+            settings_or_problems = error.problems
+        assert settings_or_problems
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
         ("KWHEN_ENODE__URRL", "x", "KWHEN_ENODE__URRL: enode.urrl: is unknown; did you mean 'url'"),

@@ -21,6 +21,9 @@ SECRET_VARIABLE = "KWHEN_ENODE__CLIENT_SECRET"  # noqa: S105 - the name of a var
 RETURN_TO = "https://example.com/"
 """Where the browser goes after linking when nothing better is known: a page that exists and keeps nothing."""
 
+USED = frozenset({"chargeState", "location", "startCharging", "stopCharging"})
+"""The capabilities of a vehicle that kwhen uses: what stands in the way of others is not its business."""
+
 homes = typer.Typer(help="Homes: what the account holds.", no_args_is_help=True)
 links = typer.Typer(help="Link a vehicle, then its charger: prints the address to open.", no_args_is_help=True)
 
@@ -118,7 +121,7 @@ async def _discover(account: "Account", only: str | None) -> list[Found]:
 
 
 def _vehicle(card: "VehicleCard") -> dict[str, Any]:
-    needs = list(dict.fromkeys(need.capability for need in card.needs if not need.optional))
+    needs = list(dict.fromkeys(need.capability for need in card.needs if need.capability in USED and not need.optional))
     return {"id": card.vehicle_id, "vendor": card.vendor, "name": card.name, "needs": needs}
 
 

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import sleep
 from typing import IO, Annotated, Any
@@ -16,9 +15,14 @@ from scheduler.cli.ending import NOT_SO, USAGE, Ending
 from scheduler.cli.options import CarOption, ConfigOption, JsonOption, SocketOption
 from scheduler.cli.records import PAGE, Event, Records, records_of
 from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Styled, show, show_json
+from scheduler.core.timeline import from_nanoseconds
 
 FOLLOW_S = 1.0
-HIDDEN = frozenset({"row", "seq", "t", "m", "run", "node", "k", "v"})
+LONGEST = 100
+FIRST_NS = 10**18
+"""Whole numbers beyond this are instants [ns since 1970]."""
+
+HIDDEN = frozenset({"row", "seq", "t", "m", "run", "node", "k", "v", "dig"})
 """Members of an event that its line shows in their own place, or not at all."""
 
 KIND_STYLES = {"SEND": STRONG, "RESULT": GOOD, "ALERT": BAD, "AMBIG": WARN, "OVR": WARN, "TICK": QUIET, "OBS": QUIET}
@@ -43,12 +47,13 @@ def tail(
     """Show the latest events."""
     with records_of(socket=socket, database=database, config=config) as records:
         last = _last_row(records, run, car)
+        names = records.names() if not as_json else {}
         for event in _latest(records, last, lines, run, car):
-            _show(event, as_json=as_json)
+            _show(event, names, as_json=as_json)
         while follow:
             page = records.journal(after=last, limit=PAGE, run=run, car=car)
             for event in page:
-                _show(event, as_json=as_json)
+                _show(event, names, as_json=as_json)
             if page:
                 last = page[-1]["row"]
                 sys.stdout.flush()
@@ -86,25 +91,43 @@ def _latest(records: Records, last: int, count: int, run: int | None, car: str |
     return []
 
 
-def _show(event: Event, *, as_json: bool) -> None:
+def _show(event: Event, names: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         show_json(event, indent=None)
         return
-    at = datetime.fromtimestamp(event["t"] // 10**9, UTC) + timedelta(microseconds=event["t"] % 10**9 // 1000)
     rest = "  ".join(f"{key}={_short(value)}" for key, value in event.items() if key not in HIDDEN)
-    kind = str(event["k"])
+    kind, vehicle = str(event["k"]), str(event.get("v") or "")
+    at = from_nanoseconds(event["t"])
     show(
         (
             Styled(f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z  ", QUIET),
             Styled(f"{kind:<8}", KIND_STYLES.get(kind, "")),
-            Styled(f"{event.get('v') or '':<12}  ", STRONG),
+            Styled(f"{names.get(vehicle, vehicle[:8]):<12}  ", STRONG),
             rest,
         )
     )
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Return a member in few words: instants as times of day, long ones cut (`--json` shows all)."""
+    text = value if isinstance(value, str) else json.dumps(_readable(value), separators=(",", ":"), ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case bool():
+            return value
+        case int() if value > FIRST_NS:
+            return f"{from_nanoseconds(value):%H:%M:%S}Z"
+        case float():
+            return round(value, 3)
+        case list():
+            return [_readable(member) for member in value]
+        case dict():
+            return {key: _readable(member) for key, member in value.items()}
+        case _:
+            return value
 
 
 def _pages(records: Records, *, after: int = 0, run: int | None = None, car: str | None = None) -> Iterator[Event]:

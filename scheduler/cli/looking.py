@@ -99,9 +99,9 @@ def wish(override: View, timezone: str, now: datetime) -> str:
 
 def _alert(alert: View) -> None:
     style = SEVERITY.get(alert["severity"], "")
-    cleared = Styled(f" (cleared {alert['cleared_at']})", QUIET) if alert["cleared_at"] else ""
+    cleared = Styled(f" cleared {alert['cleared_at']}", QUIET) if alert["cleared_at"] else ""
     show((Styled(f"{alert['severity']}: ", style), f"{alert['name'] or 'kwhen'}: {alert['text']} ",
-          Styled(alert["code"], QUIET), cleared))  # fmt: skip
+          Styled(f"[{alert['code']}]", QUIET), cleared))  # fmt: skip
 
 
 def _at(text: str | None, timezone: str, now: datetime) -> str:

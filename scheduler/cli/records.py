@@ -39,6 +39,9 @@ class Records(Protocol):
     def blob(self, digest: str) -> bytes | None:
         """Return what was stored once by its hash."""
 
+    def names(self) -> dict[str, str]:
+        """Return the cars' names by id, as far as they are known."""
+
 
 class DaemonRecords:
     """Records read through the daemon's socket."""
@@ -65,6 +68,11 @@ class DaemonRecords:
     def blob(self, digest: str) -> bytes | None:
         """Return what was stored once by its hash."""
         return self._connection.body(f"/blobs/{digest}")
+
+    def names(self) -> dict[str, str]:
+        """Return the cars' names by id."""
+        homes = self._connection.get("/status")["homes"]
+        return {car["id"]: car["name"] for home in homes for car in home["vehicles"]}
 
 
 class StoreRecords:
@@ -109,6 +117,10 @@ class StoreRecords:
     def blob(self, digest: str) -> bytes | None:
         """Return what was stored once by its hash."""
         return self._runner.run(self._store.blob(digest))
+
+    def names(self) -> dict[str, str]:
+        """Return no names: they stand in the configuration and in the provider's answers."""
+        return {}
 
 
 class records_of:  # noqa: N801 - used as a function in a `with` statement

@@ -39,13 +39,17 @@ def headline(decision: Decision, *, charging: bool | None) -> str:
         return "Not plugged in"
     if place is Place.AWAY:
         return "Away from home"
-    if decision.desired is Desired.LEAVE:
+    if decision.desired is Desired.LEAVE and not _place_is_the_reason(decision):
         return "Left alone"
     if place is Place.UNPROVEN:
         return "Charging, not proven to be home" if charging else "Not proven to be home"
     if decision.desired is Desired.CHARGE:
         return "Charging" if charging else "To be charged"
     return "Charging, to be paused" if charging else "Waiting"
+
+
+def _place_is_the_reason(decision: Decision) -> bool:
+    return bool(decision.reasons) and decision.reasons[0].code == decision.verdict.why
 
 
 def _main_reason(decision: Decision, at: datetime, timezone: str) -> str:

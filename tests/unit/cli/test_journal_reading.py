@@ -1,6 +1,6 @@
 import pytest
 
-from scheduler.cli.journal import _last_row, _latest, _pages
+from scheduler.cli.journal import _last_row, _latest, _pages, _short
 from scheduler.cli.replaying import _differences
 
 
@@ -47,3 +47,18 @@ def test_differences_are_named_by_their_path():
         ("reasons", None, []),
     ]
     assert list(_differences("", before, before)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("plain", "plain"),
+        (None, "null"),
+        (True, "true"),
+        ({"charge": 1_795_000_001_500_000_000, "kw": 7.40001}, '{"charge":"11:06:41Z","kw":7.4}'),
+        ([[1_795_000_001_500_000_000, 12]], '[["11:06:41Z",12]]'),
+        ("x" * 200, "x" * 99 + "…"),
+    ],
+)
+def test_members_are_shown_in_few_words(value, shown):
+    assert _short(value) == shown

@@ -66,6 +66,8 @@ def test_it_does_not_repeat_what_verdict_and_reason_both_say():
         (Desired.HOLD, HOME, None, "Waiting"),
         (Desired.LEAVE, HOME, True, "Left alone"),
         (Desired.LEAVE, Verdict(place=Place.UNPLUGGED), False, "Not plugged in"),
+        (Desired.LEAVE, Verdict(place=Place.UNPROVEN, why="x"), False, "Not proven to be home"),
+        (Desired.LEAVE, Verdict(place=Place.UNPROVEN, why="stale"), False, "Left alone"),
         (Desired.HOLD, Verdict(place=Place.UNPROVEN, text="Old."), True, "Charging, not proven to be home"),
     ],
 )

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -237,7 +238,7 @@ async def empty_posts(count: int) -> list[float]:
         "web.run_app(app, host='127.0.0.1', port=PORT, print=None, access_log=None)\n"
     )
     port = free_port()
-    child = subprocess.Popen([sys.executable, "-c", program.replace("PORT", str(port))])
+    child = subprocess.Popen([sys.executable, "-c", program.replace("PORT", str(port))])  # noqa: ASYNC220
     taken = []
     try:
         async with aiohttp.ClientSession() as session:
@@ -262,8 +263,6 @@ async def empty_posts(count: int) -> list[float]:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -284,7 +283,8 @@ async def main() -> int:
             vehicles="".join(VEHICLE.format(n=n) for n in range(VEHICLES)),
         ))  # fmt: skip
         environ = os.environ | {"KWHEN_ENODE__CLIENT_SECRET": "bench-client-secret", "KWHEN_WEBHOOK__SECRET": SECRET}
-        daemon = subprocess.Popen([sys.executable, "-m", "scheduler.cli", "run", "--config", str(config)], env=environ)
+        command = [sys.executable, "-m", "scheduler.cli", "run", "--config", str(config)]
+        daemon = subprocess.Popen(command, env=environ)  # noqa: ASYNC220
         try:
             commands, posts = await compare(provider, folder, port)
         finally:

@@ -14,7 +14,7 @@ import structlog
 
 from scheduler import __version__, notify
 from scheduler.clock import SystemClock
-from scheduler.config import Settings, load, warnings
+from scheduler.config import Installed, Settings, installed, load, policy_sets, price_feeds, warnings
 from scheduler.core.errors import ConfigError, ProviderError, StoreError, StoreLocked, StoreNewer
 from scheduler.core.model import Decision, Hand, Home, Override, PriceSeries, Situation, VehicleState, Will, shard_of
 from scheduler.core.observation import Stamp
@@ -36,7 +36,6 @@ from scheduler.loop.journal import Journal
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.world import World
-from scheduler.plugins import POLICIES, PRICE_SOURCES, PolicySet, PriceFeed, Registry
 from scheduler.ports import AlertChange, Batch, Clock, Event, Inbound, Store
 from scheduler.redaction import Redactor
 from scheduler.web_client import WebClient
@@ -55,17 +54,9 @@ PROVIDER_PATIENCE = timedelta(minutes=5)
 """How long the provider may fail before a person is told."""
 
 
-def world_of(settings: Settings, registry: Registry) -> World:
-    """Return the configured homes with their policies. Raises ConfigError naming every policy that does not fit."""
-    policies: dict[str, PolicySet] = {}
-    problems: list[str] = []
-    for home in settings.homes:
-        try:
-            policies[home.id] = PolicySet.of(home, registry)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+def world_of(settings: Settings, plugins: Installed) -> World:
+    """Return the configured homes with their policies. Raises ConfigError naming what does not fit."""
+    policies = policy_sets(settings, plugins)
     return World(homes=settings.homes, policies=policies, limits=settings.limits, conf=settings.digest)
 
 
@@ -80,14 +71,16 @@ class App:
         reread: Callable[[], Settings] | None = None,
         step: Step = no_step,
         alarm_cap_s: float = 1.0,
+        redactor: Redactor | None = None,
     ) -> None:
         self.settings = settings
+        self.redactor = redactor or Redactor(settings.secrets())
         self.clock = clock
         self._reread = reread or (lambda: settings)
         self._step = step
         self._alarm_cap_s = alarm_cap_s
-        self._policies, self._sources = Registry(POLICIES), Registry(PRICE_SOURCES)
-        self._world = world_of(settings, self._policies)
+        self._installed = installed()
+        self._world = world_of(settings, self._installed)
         self.store: Store = open_store(settings.storage_url, clock=clock)
         self.webhook_counters = WebhookCounters()
         self.subscription: SubscriptionStatus | None = None
@@ -123,7 +116,6 @@ class App:
 
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self.redactor = Redactor(settings.secrets())
         self.web = WebClient(clock, redact=self.redactor)
         self._cleanups.append(self.web.close)
         account = Account(
@@ -154,15 +146,8 @@ class App:
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self._heard_at
         )
-        sources = self._price_sources(settings)
+        sources = price_feeds(settings, self._installed)
         self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
-
-    def _price_sources(self, settings: Settings) -> dict[str, PriceFeed]:
-        """Build the configured sources. Raises SettingsError for settings that do not fit."""
-        return {
-            spec.name: PriceFeed(name=spec.name, source=self._sources.plugin(spec.source).build(spec.settings))
-            for spec in settings.prices
-        }
 
     def _stamp(self) -> Stamp:
         return Stamp(at=self.clock.now(), mono_ns=self.clock.monotonic_ns(), run=self.run)
@@ -410,8 +395,8 @@ class App:
     async def reload(self) -> list[str]:
         """Apply the configuration whole, or raise ConfigError and change nothing (S21)."""
         settings = self._reread()
-        world = world_of(settings, self._policies)
-        sources = self._price_sources(settings)
+        world = world_of(settings, self._installed)
+        sources = price_feeds(settings, self._installed)
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
@@ -494,13 +479,14 @@ def run(config_path: str | Path) -> int:
         for problem in error.problems:
             print(problem)  # noqa: T201 - the log is not configured yet
         return EXIT_CONFIG
-    set_up(settings.log, secrets=tuple(settings.secrets()))
+    redactor = Redactor(settings.secrets())
+    set_up(settings.log, redactor=redactor)
     for told in warnings(settings, at=SystemClock().now()):
         log.warning("config.doubt", what=told)
     faults = Faults.beside(settings.storage_url)
     try:
         faults.wait()
-        status = asyncio.run(_main(settings, Path(config_path), faults))
+        status = asyncio.run(_main(settings, Path(config_path), faults, redactor))
     except ConfigError as error:
         for problem in error.problems:
             log.error("config.refused", problem=problem)
@@ -519,12 +505,12 @@ def run(config_path: str | Path) -> int:
     return status
 
 
-async def _main(settings: Settings, config_path: Path, faults: Faults) -> int:
+async def _main(settings: Settings, config_path: Path, faults: Faults, redactor: Redactor) -> int:
     stop, hup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hup.set)
-    app = App(settings, clock=SystemClock(), reread=lambda: load(config_path, os.environ))
+    app = App(settings, clock=SystemClock(), reread=lambda: load(config_path, os.environ), redactor=redactor)
     loop.call_later(faults.forgiven_after_s, faults.clear)
     return await serve(app, stop=stop, hup=hup)

@@ -271,6 +271,8 @@ def _stop_refused(now: Situation, plan: Plan, charge: Charge, wanted: Want) -> O
 def _unresumable(now: Situation, plan: Plan, wanted: Want) -> Objection | None:
     """S11: pause only what can be resumed."""
     session = now.session
+    if wanted.resume_at is not None and wanted.resume_at - now.at < now.limits.t_dwell:
+        return _against("short-pause", "Pause not worth it: charging goes on before a START would be allowed.")
     if now.vehicle.no_pause or now.learned.no_pause or (session is not None and session.failed_resumes > 0):
         return _against("no-pause", "Pause not allowed: this car does not resume reliably.")
     if any(_doubtful(c, now) for c in now.recent) or (now.recent and now.recent[-1].state is CommandState.FAILED):

@@ -176,7 +176,7 @@ def _succeeded(state: VehicleState, command: Command, at: datetime) -> VehicleSt
     seconds = max((charge_at - command.sent_at).total_seconds(), 0.0)
     latencies = (*learned.latencies_s, seconds)[-LATENCIES_KEPT:]
     learned = replace(learned, latencies_s=latencies, start_latency_s=percentile_95(latencies))
-    session = replace(session, failures=0, retry_at=None, held_since=None, stopped_at=None, failed_resumes=0)
+    session = replace(session, failures=0, retry_at=None, held_since=None, stopped_at=None)
     return replace(state, session=session, learned=learned)
 
 

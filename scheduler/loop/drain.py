@@ -33,6 +33,7 @@ from scheduler.core.errors import ProviderError, StoreError, StoreStale
 from scheduler.core.model import Decision, Home, PriceSeries, Session, Situation, VehicleSpec, VehicleState
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.timeline import EPOCH
+from scheduler.enode.values import ChargerClaim
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.journal import Journal
 from scheduler.loop.sessions import session_record
@@ -124,6 +125,7 @@ class Loop:
         self.counters = Counters()
         self.durable = True
         self._woken: set[str] = set()
+        self._claims: dict[str, ChargerClaim] = {}
         self._stepped_at_ns = -1
         self._origin: timedelta | None = None
         self.webhook_heard: Stamp | None = None
@@ -246,6 +248,11 @@ class Loop:
                 home = self.world.home_of_user(user_id)
                 for vehicle in home.vehicles if home is not None else ():
                     yield vehicle.id, Lost(at=row.work.received.at)
+            case Notice(what="charger-updated", detail=str(detail)) if detail:
+                claim = ChargerClaim.load(detail)
+                before = self._claims.get(claim.charger_id)
+                if before is None or before.at is None or (claim.at is not None and claim.at >= before.at):
+                    self._claims[claim.charger_id] = claim
             case Notice(what="unknown"):
                 self.counters.unknown_event += 1
             case _:
@@ -302,11 +309,16 @@ class Loop:
         )
 
     def _claimed(self, state: VehicleState) -> bool:
+        """Tell whether another car claims the same charger; a newer word of the charger's own ends its claim (S1a)."""
         charge = state.observation.charge
         if charge.charger_id is None or charge.plugged is not True:
             return False
-        others = (v.state.observation.charge for i, v in self.states.items() if i != state.vehicle_id)
-        return any(o.charger_id == charge.charger_id and o.plugged is True for o in others)
+        others = [v.state.observation.charge for i, v in self.states.items() if i != state.vehicle_id]
+        rivals = [o for o in others if o.charger_id == charge.charger_id and o.plugged is True]
+        word = self._claims.get(charge.charger_id)
+        if not rivals or word is None or word.at is None or word.vehicle_id != state.vehicle_id:
+            return bool(rivals)
+        return any(rival.at is None or rival.at >= word.at for rival in rivals)
 
     async def _closed(self, observed: Observed, home: Home, situation: Situation) -> SessionRecord | None:
         session: Session | None = observed.closed

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 BACK = timedelta(days=15)
 """Prices so old still say what a day of the week usually costs."""
 
-AHEAD = timedelta(days=3)
+AHEAD = timedelta(days=4)
 
 
 class PriceBook:
@@ -51,10 +51,12 @@ class PriceBook:
     async def fetch(self) -> None:
         """Ask every source once. One that fails leaves its older prices in force."""
         now = self._clock.now()
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)  # so that only a new day moves the span
+        span = Interval(start=today - BACK, end=today + AHEAD)
         changed = False
         for name, source in self._sources.items():
             try:
-                series = await source.fetch(Interval(start=now - BACK, end=now + AHEAD), at=now)
+                series = await source.fetch(span, at=now)
                 self.trouble.pop(name, None)
             except PricesNotPublished:
                 continue

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from time import sleep
 from typing import IO, Annotated, Any
@@ -50,15 +50,14 @@ def tail(
         names = records.names() if not as_json else {}
         for event in _latest(records, last, lines, run, car):
             _show(event, names, as_json=as_json)
-        while follow:
-            page = records.journal(after=last, limit=PAGE, run=run, car=car)
-            for event in page:
-                _show(event, names, as_json=as_json)
-            if page:
-                last = page[-1]["row"]
+        with suppress(KeyboardInterrupt):  # how a person ends it
+            while follow:
+                page = records.journal(after=last, limit=PAGE, run=run, car=car)
+                for event in page:
+                    _show(event, names, as_json=as_json)
+                last = page[-1]["row"] if page else last
                 sys.stdout.flush()
-            else:
-                sleep(FOLLOW_S)
+                sleep(0 if page else FOLLOW_S)
 
 
 def _last_row(records: Records, run: int | None, car: str | None) -> int:

@@ -121,7 +121,9 @@ def _car(vehicle: View, detail: View, now: datetime) -> str:
         for kind, text in ((place.lower(), place.lower()), ("charging" if vehicle["charging"] else "", state + power))
         if text
     )
-    verdict = "" if not vehicle["verdict"] else f"<p class='quiet'>{escape(vehicle['verdict']['text'])}</p>"
+    told = vehicle["verdict"]["text"] if vehicle["verdict"] else ""
+    known = told.rstrip(".").casefold() in vehicle["why"].casefold()
+    verdict = "" if known else f"<p class='quiet'>{escape(told)}</p>"
     return (
         f"<article><h3>{escape(vehicle['name'])} {soc}</h3><p>{tags}{_wish(vehicle, now)}</p>"
         f"<p class='why'>{escape(vehicle['why'])}</p>{verdict}{_plan(detail['plan'])}"

@@ -206,6 +206,16 @@ class TestJournal:
         assert len(out.splitlines()) == 3
         assert out.splitlines()[-1].startswith("2026-11-18 11:07:20.000Z  TICK")
 
+    def test_tail_follows_until_it_is_interrupted(self, kwhen, daemon, monkeypatch):
+        def a_moment(seconds):
+            if daemon.store.events[-1]["row"] == 42:
+                raise KeyboardInterrupt
+            daemon.store.events.append(daemon.store.events[-1] | {"row": daemon.store.events[-1]["row"] + 1})
+
+        monkeypatch.setattr("scheduler.cli.journal.sleep", a_moment)
+        status, out, _ = kwhen("journal", "tail", "-f", "-n", "1", "--json")
+        assert (status, [json.loads(line)["row"] for line in out.splitlines()]) == (0, [40, 41, 42])
+
     def test_export_is_json_lines_and_can_be_checked(self, kwhen, tmp_path):
         file = tmp_path / "journal.jsonl"
         assert kwhen("journal", "export", str(file))[1] == f"written: 40 events to {file}\n"

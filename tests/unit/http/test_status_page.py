@@ -44,6 +44,12 @@ async def test_it_shows_cars_reasons_plans_commands_and_alerts():
         assert shown in text
 
 
+async def test_it_does_not_repeat_a_verdict_that_the_sentence_tells():
+    text = await page(make_daemon())
+    assert text.lower().count("plugged in at a charger that is not the home") == 1
+    assert "Plugged in at the home&#x27;s charger and location." in text
+
+
 async def test_every_word_from_outside_is_escaped():
     text = await page(make_daemon())
     assert "Rover &lt;3&gt;" in text

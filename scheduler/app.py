@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scheduler.config import Installed, Settings, installed, load, policy_sets, 
 from scheduler.core.errors import ConfigError, ProviderError, StoreError, StoreLocked, StoreNewer
 from scheduler.core.model import Decision, Hand, Home, Override, PriceSeries, Situation, VehicleState, Will, shard_of
 from scheduler.core.observation import Stamp
+from scheduler.core.timeline import nanoseconds
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient
 from scheduler.enode.connection import Connection
@@ -90,6 +91,7 @@ class App:
         self.swept_at: Stamp | None = None
         self.ticks = 0
         self._told: set[str] = set()
+        self._lines: list[Event] = []  # waiting for the next sweep
         self.webhook_port = self.page_port = 0
         self.ready = False
 
@@ -116,7 +118,7 @@ class App:
 
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self.web = WebClient(clock, redact=self.redactor)
+        self.web = WebClient(clock, redact=self.redactor, on_hold=self._held)
         self._cleanups.append(self.web.close)
         account = Account(
             api_url=settings.enode.api_url,
@@ -151,6 +153,10 @@ class App:
 
     def _stamp(self) -> Stamp:
         return Stamp(at=self.clock.now(), mono_ns=self.clock.monotonic_ns(), run=self.run)
+
+    def _held(self, bucket: str, until: datetime) -> None:
+        """Remember for the journal that the provider asked for a pause (S23)."""
+        self._lines.append({"k": "LIMIT", "bucket": bucket, "until": nanoseconds(until)})
 
     async def _drain(self, shard: int) -> bool:
         return await self.loop.drain(shard)
@@ -247,7 +253,9 @@ class App:
             self.poller.forget()
         self.ticks += 1
         try:
-            await self._journal(*([line] if line else []), {"k": "TICK", "n": self.ticks}, alerts=self._alerts())
+            lines, self._lines = self._lines, []
+            lines += [line] if line else []
+            await self._journal(*lines, {"k": "TICK", "n": self.ticks}, alerts=self._alerts())
             self.loop.durable = True
         except StoreError as error:
             self.loop.durable = False

@@ -77,8 +77,17 @@ class LocalEngine:
         await self._idle.wait()
 
     def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
-        """Run a job every so many seconds. One that is still running is not started again."""
-        self._jobs.add_job(job, "interval", seconds=every_s / self._clock.speed, id=name, replace_existing=True)
+        """Run a job every so many seconds. One that is still running is not started again; one that fails is told."""
+
+        async def guarded() -> None:
+            try:
+                await job()
+            except asyncio.CancelledError:  # the scheduler is being shut down
+                return
+            except Exception:
+                log.exception("job.failed", job=name)
+
+        self._jobs.add_job(guarded, "interval", seconds=every_s / self._clock.speed, id=name, replace_existing=True)
 
 
 class Alarm:

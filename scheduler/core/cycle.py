@@ -358,7 +358,18 @@ def _told(state: VehicleState, now: Situation, decision: Decision) -> tuple[Vehi
         spans = [[_ns(s.start), _ns(s.end)] for s in published_spans(now)]
         events.append({"k": "PRICE", "home": now.home.id, "spans": spans, "q": decision.plan.rung})
     events += _need_lines(state, now, decision)
-    return replace(state, price_key=price_key, need_key=_need_key(decision, now.at)), events
+    noted = _withheld(now, decision)
+    if noted and noted != state.noted:
+        events.append({"k": "NOTE", "code": "no_stop", "why": noted})
+    return replace(state, noted=noted, price_key=price_key, need_key=_need_key(decision, now.at)), events
+
+
+def _withheld(now: Situation, decision: Decision) -> str:
+    """Return why a car that charges beyond its target is not stopped; empty when it is, or does not (S12)."""
+    codes = [r.code for r in decision.reasons]
+    if codes[:1] != ["reached"] or now.observation.charge.charging is not True or decision.command is not None:
+        return ""
+    return codes[1] if len(codes) > 1 else "unsaid"
 
 
 def published_spans(now: Situation) -> tuple[Interval, ...]:

@@ -435,5 +435,6 @@ class VehicleState:
     gone: bool = False  # the provider no longer knows the vehicle
     need_key: str = ""  # what NEED and PLAN last said in the journal
     price_key: str = ""  # what PRICE last said
+    noted: str = ""  # why a STOP at the target was last withheld
     decision_key: str = ""  # of the last stored decision
     next_due_at: datetime | None = None

@@ -398,6 +398,28 @@ class App:
             "prices": self.prices.trouble or "ok",
             "sweep_at": self.swept_at.at if self.swept_at is not None else None,
             "vehicles": len(self.loop.states),
+            "mode": ", ".join(sorted({str(home.mode) for home in self.loop.world.homes})),
+            "counters": self._counted(),
+        }
+
+    def _counted(self) -> dict[str, int]:
+        """Return what went by since the start, by name."""
+        loop, webhook = self.loop.counters, self.webhook_counters
+        return {
+            "ticks": self.ticks,
+            "decisions": loop.decisions,
+            "commands": loop.commands,
+            "turns_failed": loop.turns_failed,
+            "events": loop.events,
+            "events_unknown": loop.unknown_event,
+            "news_of_unknown_vehicles": loop.unknown_vehicle,
+            "news_unreadable": loop.unreadable,
+            "webhook_deliveries": webhook.deliveries,
+            "webhook_events": webhook.events,
+            "webhook_stored": webhook.stored,
+            "webhook_unreadable": webhook.unreadable,
+            "webhook_refused": sum(webhook.refused.values()),
+            "webhook_ignored": sum(webhook.ignored.values()),
         }
 
     async def reload(self) -> list[str]:

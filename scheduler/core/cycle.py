@@ -8,6 +8,7 @@ The loop does the reading and writing around it.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any
 
 from scheduler.core.accept import accept
@@ -353,7 +354,7 @@ def _told(state: VehicleState, now: Situation, decision: Decision) -> tuple[Vehi
     """Return PRICE, NEED and PLAN where they say something new."""
     events: list[Event] = []
     prices = of_type(now.terms, Price)
-    price_key = repr(([p.fetched_at for p in now.prices], [p.slots[-1].end.date() for p in prices if p.slots]))
+    price_key = _hash(([p.fetched_at for p in now.prices], [p.slots[-1].end.date() for p in prices if p.slots]))
     if price_key != state.price_key:
         spans = [[_ns(s.start), _ns(s.end)] for s in published_spans(now)]
         events.append({"k": "PRICE", "home": now.home.id, "spans": spans, "q": decision.plan.rung})
@@ -393,6 +394,11 @@ def _joined(slots: Iterable[PriceSlot]) -> tuple[Interval, ...]:
     return tuple(Interval(start=start, end=end) for start, end in spans)
 
 
+def _hash(content: object) -> str:
+    """Return a short name for what a `repr` says: equal content, equal name, in every run."""
+    return blake2s(repr(content).encode(), digest_size=8).hexdigest()
+
+
 def _need_key(decision: Decision, at: datetime) -> str:
     plan = decision.plan
     slots = [(max(s.start, at) if s.start > at else None, s.end.replace(second=0, microsecond=0)) for s in plan.slots]
@@ -400,7 +406,7 @@ def _need_key(decision: Decision, at: datetime) -> str:
         (n.policy, round(n.energy_kwh, 1), n.by, n.lst_at and n.lst_at.replace(second=0, microsecond=0))
         for n in plan.needs
     ]
-    return repr((slots, needs, round(decision.soc_pct or -1)))
+    return _hash((slots, needs, round(decision.soc_pct or -1)))
 
 
 def _need_lines(state: VehicleState, now: Situation, decision: Decision) -> list[Event]:
@@ -424,7 +430,7 @@ def _need_lines(state: VehicleState, now: Situation, decision: Decision) -> list
         "min_soc": minimum_soc(now),
     }
     slots = [[_ns(s.start), _ns(s.end)] for s in plan.slots]
-    return [need, {"k": "PLAN", "plan": state.vehicle_id, "slots": slots, "by": "built-in"}]
+    return [need, {"k": "PLAN", "plan": _hash(slots), "slots": slots, "by": "built-in"}]
 
 
 def minimum_soc(now: Situation) -> float | None:
@@ -472,4 +478,4 @@ def decision_key(now: Situation, decision: Decision) -> str:
         decision.verdict.place, decision.verdict.why, decision.desired, decision.command, decision.recall,
         tuple(r.code for r in decision.reasons), tuple(a.code for a in decision.alerts), _need_key(decision, now.at),
     )  # fmt: skip
-    return repr((inputs, outputs))
+    return _hash((inputs, outputs))

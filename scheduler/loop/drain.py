@@ -8,7 +8,7 @@ transaction, intents included, before anything is sent.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -89,7 +89,6 @@ class Counters:
     decisions: int = 0
     commands: int = 0
     turns_failed: int = 0
-    by_outcome: dict[str, int] = field(default_factory=dict)
 
 
 class Loop:

@@ -1,12 +1,17 @@
 """A growing delay after internal faults, so that a daemon which fails at every start does not hammer anybody (X02)."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
 from typing import Final
 
+from scheduler import notify
+
 FIRST_S: Final = 5.0
 MOST_S: Final = 600.0
+STARTING_S: Final = 120.0
+"""What a start may take after the delay, before systemd loses patience."""
 
 
 class Faults:
@@ -34,19 +39,24 @@ class Faults:
     @property
     def delay_s(self) -> float:
         """How long to wait before the next start: 0, 5, 10, 20 … 600 s."""
-        return min(FIRST_S * 2 ** (self.count - 1), MOST_S) if self.count else 0.0
+        return min(FIRST_S * 2.0 ** min(self.count - 1, 10), MOST_S) if self.count else 0.0
 
     def wait(self) -> None:
-        """Wait out the delay."""
-        if self.delay_s:
-            time.sleep(self.delay_s)
+        """Wait out the delay; systemd is told, so that it does not take it for a start that hangs."""
+        delay_s = self.delay_s
+        if delay_s:
+            told = f"waiting {delay_s:.0f} s after {self.count} internal faults in a row"
+            notify.notify(notify.extended(delay_s + STARTING_S), notify.status(told))
+            time.sleep(delay_s)
 
     def note(self) -> None:
-        """Count one more."""
+        """Count one more; where nothing can be written, as on a full disk, nothing is."""
         if self._path is not None:
-            self._path.write_text(json.dumps({"faults": self.count + 1}))
+            with contextlib.suppress(OSError):
+                self._path.write_text(json.dumps({"faults": self.count + 1}))
 
     def clear(self) -> None:
         """Forget them: the daemon has run long enough."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)

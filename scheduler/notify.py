@@ -40,6 +40,11 @@ def status(text: str) -> str:
     return "STATUS=" + " ".join(text.split())
 
 
+def extended(seconds: float) -> str:
+    """Return the assignment by which systemd lets the start or the stop take so much longer from now on."""
+    return f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}"
+
+
 def watchdog_interval_s() -> float | None:
     """Return after how many seconds without `WATCHDOG` systemd kills this process, None where it does not.
 

@@ -59,12 +59,17 @@ class Action:
 
 
 class Actions:
-    """All actions of a world, and how they proceed."""
+    """All actions of a world, and how they proceed.
+
+    `accepted` counts the charging actions taken for each device; `away` holds those taken, or asked for again, while no
+    car was truly plugged in at home.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.by_id: dict[str, Action] = {}
         self.accepted: Counter[str] = Counter()
+        self.away: list[Action] = []
 
     def pending_for(self, target_id: str) -> Action | None:
         """Return the action that is under way for a device, if any."""
@@ -74,15 +79,21 @@ class Actions:
     def charge(self, target: Vehicle | Charger, kind: str) -> Action:
         """Take a START or STOP: a pending one of the same kind for a vehicle is reused, any other is replaced."""
         before = self.pending_for(target.id)
+        if before is not None and before.kind == kind and isinstance(target, Vehicle):
+            return self._judged(before)
         if before is not None:
-            if before.kind == kind and isinstance(target, Vehicle):
-                return before
             self._end(before, "CANCELLED", "CONFLICT", "A newer action replaced this one.")
-        action = self._new(target, kind)
+        action = self._judged(self._new(target, kind))
         if isinstance(target, Vehicle) and target.telemetry.seen.plugged is False:
             self._end(action, "CANCELLED", "FAILED_PRECONDITION", "The vehicle is not plugged in.")
         else:
             self._world.agenda.after(self._latency_s(target), lambda: self._attempt(action))
+        return action
+
+    def _judged(self, action: Action) -> Action:
+        vehicle = action.target if isinstance(action.target, Vehicle) else action.target.vehicle
+        if vehicle is None or not vehicle.plugged or not vehicle.at_home:
+            self.away.append(action)
         return action
 
     def limit(self, charger: Charger, max_current_a: float) -> Action:

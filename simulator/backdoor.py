@@ -37,9 +37,10 @@ async def description(request: web.Request) -> web.Response:
 
 @routes.get("/_sim/requests")
 async def requests(request: web.Request) -> web.Response:
-    """Answer the calls received, and how many charging actions were accepted for each device."""
+    """Answer the calls received, how many charging actions were accepted for each device, how many away from home."""
     world = request.app[WORLD]
-    body = {"requests": list(world.requests), "accepted": dict(world.actions.accepted)}
+    actions = world.actions
+    body = {"requests": list(world.requests), "accepted": dict(actions.accepted), "away": len(actions.away)}
     return web.json_response(body)
 
 

@@ -39,18 +39,19 @@ class Clock(Protocol):
 class LoopClock:
     """Time of the running event loop from `start_at` on, `speed` simulated seconds for each of the loop's.
 
-    The loop may be a real one or one with a virtual clock: nothing here reads the machine's wall clock. Time starts to
-    run when the clock is first read inside a loop.
+    The loop may be a real one or one with a virtual clock: nothing here reads the machine's wall clock. `origin_s` is
+    the reading of the loop's clock at `start_at`, so that several processes of one machine can share a time; without it
+    time starts to run when the clock is first read inside a loop.
     """
 
-    def __init__(self, start_at: datetime, speed: float = 1.0) -> None:
+    def __init__(self, start_at: datetime, speed: float = 1.0, *, origin_s: float | None = None) -> None:
         if start_at.tzinfo is None:
             raise ValueError("start_at must be aware")
         if speed <= 0:
             raise ValueError("speed must be positive")
         self.start_at = start_at.astimezone(UTC)
         self.speed = speed
-        self._origin_s: float | None = None
+        self._origin_s = origin_s
 
     def _loop(self) -> tuple[asyncio.AbstractEventLoop, float]:
         loop = asyncio.get_running_loop()

@@ -55,7 +55,7 @@ def nights_before_work(start_at: datetime, timezone: str) -> list[date]:
 
 
 def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
-    """Return two homes with three cars and, in the first week, one of each thing that goes otherwise.
+    """Return two homes with three cars and, within two days, one of each thing that goes otherwise.
 
     `days` is how long the demonstration is meant to last; the owners go on living after it.
     """
@@ -84,7 +84,7 @@ def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
         "home-berlin", name="City car", battery=Battery(capacity_kwh=52), soc_pct=70, habit=commuter(), **ZOE
     )
     evenings = nights_before_work(world.start_at, "Europe/Oslo")
-    working_day = evenings[1] + timedelta(days=1)  # on which the car is surely away at noon
+    working_day = evenings[0] + timedelta(days=1)  # on which the car is surely away at noon
     stops = {working_day: Stop(at=time(12, 30), minutes=30, power_kw=11.0)}
     Owner(
         world=world,
@@ -96,9 +96,9 @@ def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
     ).live()
     Owner(world=world, vehicle=estate, charger=second, name="estate", routine=Routine(weekday_kwh=(16, 25))).live()
     Owner(world=world, vehicle=city, charger=third, name="city", routine=Routine(weekday_kwh=(9, 14))).live()
-    _when_held(world, family, evenings[0], family.person_starts)
+    _when_held(world, city, evenings[0], lambda: _ignore_one_command(city))
+    _when_held(world, family, evenings[1], family.person_starts)
     _unreachable_night(world, estate, second, evenings[1])
-    _when_held(world, city, evenings[2], lambda: _ignore_one_command(city))
     return world
 
 
@@ -123,7 +123,7 @@ def _when_held(world: World, vehicle: Vehicle, evening: date, do: Callable[[], N
 
 
 def _unreachable_night(world: World, vehicle: Vehicle, charger: Charger, evening: date) -> None:
-    """Cut the car and its charger off from before ten until half past one."""
+    """Cut the car and its charger off from before ten until three, over the cheapest hours."""
 
     def cut() -> None:
         charger.set_reachable(reachable=False)
@@ -135,7 +135,7 @@ def _unreachable_night(world: World, vehicle: Vehicle, charger: Charger, evening
         vehicle.set_reachable(reachable=True)
 
     world.agenda.at(at_local(evening, time(21, 45), vehicle.timezone), cut)
-    world.agenda.at(at_local(evening + timedelta(days=1), time(1, 30), vehicle.timezone), restore)
+    world.agenda.at(at_local(evening + timedelta(days=1), time(3, 0), vehicle.timezone), restore)
 
 
 def standalone_world(*, seed: int, start_at: datetime) -> World:

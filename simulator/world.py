@@ -245,6 +245,9 @@ class World:
             "kw": round(vehicle.power_kw(), 3),
             "cause": cause,
             "path": vehicle.path_open,
+            "kwh_per_pct": round(vehicle.battery.capacity_kwh / vehicle.battery.efficiency / 100, 5),
+            "kw_max": vehicle.limit_kw if vehicle.plugged else None,
+            "limit": vehicle.charge_limit_pct,
         }
         self.truth.append(record)
         if self.on_truth is not None:

@@ -53,6 +53,17 @@ def test_the_opposite_kind_cancels_the_pending_one(place, world):
     assert (stop.state, stop.failure[0]) == ("CANCELLED", "UNNECESSARY")
 
 
+def test_what_is_asked_of_a_car_that_is_not_plugged_in_at_home_is_counted(place, world):
+    vehicle = place.plugged()
+    world.actions.charge(vehicle, "STOP")
+    assert world.actions.away == []
+    vehicle.drive_to(vehicle.home.moved(north_m=15_000))
+    again = world.actions.charge(vehicle, "STOP")
+    vehicle.plug_in(power_kw=50.0)
+    start = world.actions.charge(vehicle, "START")
+    assert world.actions.away == [again, start]
+
+
 def test_an_unplugged_car_cancels_at_once(place, world):
     action = world.actions.charge(place.vehicle, "START")
     assert (action.state, action.failure[0]) == ("CANCELLED", "FAILED_PRECONDITION")

@@ -118,7 +118,8 @@ def test_the_truth_is_told_at_least_every_quarter_of_an_hour_while_plugged(place
     world.run_for(hours=10)
     gaps = [later["t"] - earlier["t"] for earlier, later in itertools.pairwise(told)]
     assert max(gaps) <= 900 * 1_000_000_000
-    assert set(told[0]) == {"t", "v", "plugged", "home", "charging", "soc", "kw", "cause", "path"}
+    told_of = {"t", "v", "plugged", "home", "charging", "soc", "kw", "cause", "path", "kwh_per_pct", "kw_max", "limit"}
+    assert set(told[0]) == told_of
 
 
 def test_a_fault_of_the_car_stops_it(place, world):

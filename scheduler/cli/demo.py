@@ -1,0 +1,106 @@
+"""`kwhen demo`: simulator and daemon together, with no account and no network.
+
+`--fast` runs both in this process on one virtual clock and gives the verdict; without it time runs fast and a person
+watches (`demo_live`).
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from scheduler.app import App
+from scheduler.cli.demo_configuration import Places
+from scheduler.cli.demo_report import Bookkeeper, Judge, Report, commands_of
+from scheduler.cli.demo_staging import DAY, START_AT, free_port, market, passing_place, prepare, publishing, running
+from scheduler.clock import SystemClock
+from scheduler.config import Settings, installed, policy_sets
+from scheduler.log import set_up
+from scheduler.ports import Clock
+from scheduler.virtual_time import run_virtual
+from simulator.clock import LoopClock
+from simulator.scenario import demo_world
+from simulator.server import serve as serve_world
+from simulator.world import World
+
+NO_CAP_S = 1e6
+"""A virtual wall clock does not step: the daemon's alarm need not look at it every second."""
+
+
+def demo_command(
+    *, fast: bool, days: int | None, seed: int, as_json: bool, polling_only: bool, speed: float, port: int
+) -> int:
+    """Run the demonstration and return the exit status."""
+    if not fast:
+        from scheduler.cli.demo_live import Show, watch
+
+        return watch(Show(seed=seed, speed=speed, port=port, polling_only=polling_only, days=days))
+    run = FastRun(days=days or 7, seed=seed, polling_only=polling_only)
+    report = run.report()
+    if as_json:
+        from scheduler.cli.terminal import show_json
+
+        show_json(report)
+    else:
+        from scheduler.cli.demo_summary import show_sessions, show_totals
+
+        show_sessions(report, *run.names())
+        show_totals(report)
+    return 0
+
+
+class FastRun:
+    """So many simulated days as fast as this machine can."""
+
+    def __init__(self, *, days: int, seed: int, polling_only: bool = False) -> None:
+        self.days = days
+        self.seed = seed
+        self.polling_only = polling_only
+        self.world: World = demo_world(seed=seed, start_at=START_AT, days=days)
+        self._judge = Judge()
+        self.world.on_truth = self._judge.hear
+
+    def report(self) -> Report:
+        """Live through the days; return the verdict."""
+        began_s = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="kwhen-demo-", dir=passing_place()) as directory:
+            found = run_virtual(lambda: self._story(Path(directory)), start_at=START_AT)
+        wall_s = round(time.perf_counter() - began_s, 2)
+        return {"days": self.days, "vehicles": len(self.world.vehicles), "wall_s": wall_s} | found
+
+    def names(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the vehicles' names by id and the homes' time zones by id."""
+        names = {vehicle.id: vehicle.name for vehicle in self.world.vehicles.values()}
+        return names, {user.id.removeprefix("home-"): user.timezone for user in self.world.users.values()}
+
+    async def _story(self, directory: Path) -> Report:
+        clock = SystemClock()
+        simulator = await serve_world(self.world, LoopClock(START_AT))
+        try:
+            port = None if self.polling_only else free_port()
+            places = Places(directory=directory, api_url=simulator.url, webhook_port=port)
+            settings = prepare(places, self.world.description(), at=clock.now(), seed=self.seed)
+            set_up(settings.log, secrets=settings.secrets())
+            async with publishing(places.prices, clock, seed=self.seed):
+                return await self._with_daemon(settings, clock)
+        finally:
+            await simulator.stop()
+
+    async def _with_daemon(self, settings: Settings, clock: Clock) -> Report:
+        app = App(settings, clock=clock, alarm_cap_s=NO_CAP_S)
+        async with running(app) as broken:
+            for _ in range(self.days):
+                await asyncio.wait([broken], timeout=DAY.total_seconds())
+                if broken.done():
+                    raise RuntimeError(f"the daemon broke in the midst of the demonstration: {broken.result()!r}")
+                await self._judge.advance(app.store)
+            return await self._verdict(app, settings)
+
+    async def _verdict(self, app: App, settings: Settings) -> Report:
+        books = Bookkeeper(settings.homes, policy_sets(settings, installed()), market(self.seed))
+        return {
+            "sessions": [await books.session(one) for one in self.world.sessions()],
+            "commands": await commands_of(app.store),
+            "commands_away_from_home": len(self.world.actions.away),
+            "violations": self._judge.violations(),
+        }

@@ -1,0 +1,150 @@
+"""The demonstration to watch: the simulator in a process of its own, the daemon in this one, time running fast."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from scheduler.app import App
+from scheduler.cli.demo_configuration import Places
+from scheduler.cli.demo_narration import Narrator
+from scheduler.cli.demo_report import Bookkeeper, Judge, Report, commands_of
+from scheduler.cli.demo_staging import DAY, START_AT, free_port, market, passing_place, prepare, publishing, running
+from scheduler.cli.demo_summary import show_sessions, show_totals
+from scheduler.cli.terminal import QUIET, STRONG, Styled, show
+from scheduler.clock import FastClock
+from scheduler.config import Settings, installed, policy_sets
+from scheduler.http.wording import span
+from scheduler.log import set_up
+
+LOOK_EVERY_S = 0.1
+"""How often the journal is read for something to tell [s of real time]."""
+
+ALARM_CAP_S = 0.05
+"""How long the daemon's alarm sleeps at most [s of real time]."""
+
+READY_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """What the person who watches has chosen. `days` None: until Ctrl-C."""
+
+    seed: int
+    speed: float
+    port: int
+    polling_only: bool
+    days: int | None
+
+
+def watch(chosen: Show) -> int:
+    """Run until Ctrl-C, or until the days are over; return the exit status."""
+    with tempfile.TemporaryDirectory(prefix="kwhen-demo-", dir=passing_place()) as directory:
+        return asyncio.run(_story(chosen, Path(directory)))
+
+
+async def _story(chosen: Show, directory: Path) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    clock = FastClock(start_at=START_AT, speed=chosen.speed, origin_s=loop.time())
+    async with _stage(chosen, origin_s=loop.time()) as url, aiohttp.ClientSession(url) as world:
+        description = await _ask(world, "description")
+        places = Places(
+            directory=directory,
+            api_url=url,
+            webhook_port=None if chosen.polling_only else free_port(),
+            page_port=free_port(chosen.port),
+        )
+        settings = prepare(places, description, at=clock.now(), seed=chosen.seed)
+        set_up(settings.log, secrets=settings.secrets())
+        async with publishing(places.prices, clock, seed=chosen.seed):
+            app = App(settings, clock=clock, alarm_cap_s=ALARM_CAP_S * chosen.speed)
+            return await _told(app, settings, chosen, world, stop)
+
+
+@contextlib.asynccontextmanager
+async def _stage(chosen: Show, *, origin_s: float) -> AsyncIterator[str]:
+    """Run the simulated world in a second process; yield its address. Ctrl-C at the terminal is not meant for it."""
+    options = {"start-at": START_AT.isoformat(), "origin-s": origin_s, "speed": chosen.speed, "seed": chosen.seed}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulator.stage",
+        *(f"--{name}={value}" for name, value in options.items()),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        first = await asyncio.wait_for(process.stdout.readline(), READY_WITHIN_S)
+        yield json.loads(first)["url"]
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def _ask(world: aiohttp.ClientSession, what: str) -> Any:
+    async with world.get(f"/_sim/{what}") as answer:
+        answer.raise_for_status()
+        return await answer.json()
+
+
+async def _told(app: App, settings: Settings, chosen: Show, world: aiohttp.ClientSession, stop: asyncio.Event) -> int:
+    """Let the daemon run and tell what happens; in the end, what it came to."""
+    last_at = None if chosen.days is None else START_AT + chosen.days * DAY
+    async with running(app) as broken:
+        _introduce(app, settings, chosen)
+        narrator = Narrator(app)
+        while not stop.is_set() and (last_at is None or app.clock.now() < last_at):
+            if broken.done():
+                raise RuntimeError(f"the daemon broke in the midst of the demonstration: {broken.result()!r}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+            await narrator.catch_up()
+        _conclude(await _report(app, settings, chosen, world), settings, app.clock.now())
+    return 0
+
+
+def _introduce(app: App, settings: Settings, chosen: Show) -> None:
+    cars = sum(len(home.vehicles) for home in settings.homes)
+    pace = span(DAY / chosen.speed)
+    ways = "by polling alone" if chosen.polling_only else "by webhooks and polling"
+    show((Styled("kwhen demo", STRONG), f"  {len(settings.homes)} homes, {cars} cars, all simulated"))
+    show(f"A day takes {pace}. The cars are seen {ways}; nothing leaves this machine.")
+    show(("Status page  ", Styled(f"http://127.0.0.1:{app.page_port}/", STRONG), Styled("   Ctrl-C ends it", QUIET)))
+    show()
+
+
+def _conclude(report: Report, settings: Settings, now: datetime) -> None:
+    names = {vehicle.id: vehicle.name for home in settings.homes for vehicle in home.vehicles}
+    show()
+    show((Styled("What it came to", STRONG), f" in {span(now - START_AT)} of simulated time"))
+    show_sessions(report, names, {home.id: home.timezone for home in settings.homes})
+    show_totals(report)
+
+
+async def _report(app: App, settings: Settings, chosen: Show, world: aiohttp.ClientSession) -> Report:
+    judge = Judge()
+    for truth in await _ask(world, "truth"):
+        judge.hear(truth)
+    await judge.advance(app.store)
+    books = Bookkeeper(settings.homes, policy_sets(settings, installed()), market(chosen.seed))
+    return {
+        "sessions": [await books.session(one) for one in await _ask(world, "sessions")],
+        "commands": await commands_of(app.store),
+        "commands_away_from_home": (await _ask(world, "requests"))["away"],
+        "violations": judge.violations(),
+    }

@@ -1,0 +1,93 @@
+"""What both ways to run the demonstration need: when it begins, where it lies, its configuration and its market."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scheduler.app import App
+from scheduler.cli import demo_configuration, demo_prices
+from scheduler.cli.demo_configuration import Places
+from scheduler.cli.demo_report import Market
+from scheduler.config import Settings, load
+from scheduler.core.model import PriceSeries
+from scheduler.ports import Clock
+
+START_AT = datetime(2026, 1, 12, 14, 45, tzinfo=UTC)
+"""A Monday, a quarter to four in the afternoon in Oslo and Berlin: the cars are still out."""
+
+DAY = timedelta(days=1)
+ROOM_BYTES = 2 << 30
+
+
+def prepare(places: Places, description: Mapping[str, Any], *, at: datetime, seed: int) -> Settings:
+    """Write configuration and prices, and load them as the daemon would; the environment has no say in it."""
+    demo_prices.publish(places.prices, at, seed=seed)
+    return load(demo_configuration.write(places, description), {})
+
+
+@contextlib.asynccontextmanager
+async def publishing(path: Path, clock: Clock, *, seed: int) -> AsyncIterator[None]:
+    """Publish the next day's prices whenever it is time."""
+
+    async def publish() -> None:
+        while True:
+            due = demo_prices.next_publication(clock.now())
+            await clock.sleep((due - clock.now()).total_seconds())
+            demo_prices.publish(path, due, seed=seed)
+
+    task = asyncio.create_task(publish(), name="price publisher")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def running(app: App) -> AsyncIterator["asyncio.Task[BaseException | None]"]:
+    """Run the daemon; yield a task that ends only if it breaks."""
+    broken: asyncio.Task[BaseException | None] | None = None
+    try:
+        await app.start()
+        broken = asyncio.create_task(app.failed(), name="daemon")
+        yield broken
+    finally:
+        if broken is not None:
+            broken.cancel()
+            await asyncio.gather(broken, return_exceptions=True)
+        await app.stop()
+
+
+def market(seed: int) -> Market:
+    """Return the market of a seed: all its prices, also those not yet published."""
+
+    def prices(around: datetime) -> PriceSeries:
+        day = demo_prices.day_of(around)
+        return demo_prices.series(first=day - DAY, last=day + 8 * DAY, seed=seed)
+
+    return prices
+
+
+def passing_place() -> str | None:
+    """Return a file system in memory with room enough, if there is one: what is thrown away need not reach a disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - only a directory of our own is made in it
+    with contextlib.suppress(OSError):
+        if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= ROOM_BYTES:
+            return str(memory)
+    return None
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return a port of this machine that nobody uses: the wanted one if it is free."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError("no port of 127.0.0.1 is free")

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from scheduler.core.battery import Charge
 from scheduler.core.command import Action, CommandState
-from scheduler.core.dispatch import Dispatch, Want, latest_start
-from scheduler.core.model import AlertWish, Desired, Place, Plan, Situation, Will
+from scheduler.core.desire import Want, latest_start
+from scheduler.core.dispatch import Dispatch
+from scheduler.core.gate import NOT_THERE
+from scheduler.core.model import AlertWish, Desired, Hand, Place, Plan, Situation, Will
 from scheduler.core.observation import Delivery
 
 AHEAD = timedelta(hours=2)
@@ -14,6 +16,9 @@ AHEAD = timedelta(hours=2)
 
 CLAIM_PATIENCE = timedelta(minutes=15)
 """S1a: two cars claiming one charger are told of after this long."""
+
+BLOCKERS = frozenset({"incapable", "foreign", "credentials", "corrected", "clock", "store"})
+"""Objections to a START that a person may have to lift."""
 
 CODES = {
     "DEADLINE_AT_RISK": "the car will not have what was asked for at a departure",
@@ -46,7 +51,12 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
         yield AlertWish(code="CREDENTIALS_LOST", text="Link the vendor account again.", severity="critical")
     if done.verdict.why == "unlisted-charger":
         yield AlertWish(code="UNLISTED_CHARGER", text=done.verdict.text)
-    if now.observation.smart_charging or (now.override is not None and now.override.will is Will.HANDS_OFF):
+    if now.command is not None and (
+        done.verdict.place in (Place.UNPLUGGED, Place.AWAY) or done.verdict.why in NOT_THERE
+    ):
+        text = f"{now.command.action} is still with the provider, and the car is not proven to be at home any more."
+        yield AlertWish(code="MOVED_WHILE_PENDING", text=text)
+    if now.observation.smart_charging or _taken_over(now):
         text = "Switch off Enode's Smart Charging or Schedule for this car, then set the override to auto."
         yield AlertWish(code="FOREIGN_CONTROLLER", text=text)
     if done.blocked_by == "incapable":
@@ -55,6 +65,11 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
         yield AlertWish(code="SETUP", text=plan.shortfall_why)
     for why in now.set_aside:
         yield AlertWish(code="PLUGIN_SET_ASIDE", text=why)
+
+
+def _taken_over(now: Situation) -> bool:
+    """Tell whether the provider said that another controls the car. A person who said so needs no telling."""
+    return now.override is not None and now.override.will is Will.HANDS_OFF and now.override.by is Hand.UNKNOWN
 
 
 def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
@@ -71,7 +86,7 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     held = now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF)
     stuck = done.verdict.place is Place.UNPROVEN and done.verdict.why not in ("settling", "not-seen")
     failing = now.session.failures > 0
-    if held or stuck or failing or done.blocked_by in ("incapable", "foreign", "credentials", "corrected"):
+    if held or stuck or failing or done.blocked_by in BLOCKERS:
         cause = "a person asked to hold" if held else done.verdict.text if stuck else "commands fail"
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")

@@ -13,7 +13,8 @@ from typing import Any
 
 from scheduler.core.accept import accept
 from scheduler.core.battery import estimate_soc
-from scheduler.core.command import Action, ActionReport, Command, CommandState, Failure, Why
+from scheduler.core.command import ActionReport, Command, CommandState, Failure
+from scheduler.core.desire import ceiling, minimum_soc
 from scheduler.core.gate import gate
 from scheduler.core.model import (
     Decision,
@@ -76,7 +77,7 @@ def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limit
         state, lines, changed = _applied(state, piece, home=home, limits=limits)
         events += lines
         commands |= {c.id: c for c in changed}
-    state, closed, ended = expire(state, limits=limits, at=now.at)
+    state, closed, ended = expire(state, home=home, limits=limits, at=now.at)
     tracked = track(state, run=now.run, limits=limits, at=now.at)
     commands |= {c.id: c for c in tracked.commands}
     return Observed(
@@ -330,10 +331,6 @@ def _intended(
         epoch=now.run,
         resume_at=proposal.resume_at,
     )
-    session = state.session
-    corrects = session is not None and session.stopped_at is not None and proposal.action is Action.START
-    if session is not None and corrects and proposal.why is not Why.USER:
-        session = replace(session, corrections=session.corrections + 1)
     intent = {
         "k": "INTENT",
         "cmd": command.id,
@@ -346,7 +343,7 @@ def _intended(
         "rests": proposal.rests_on,
     }
     send = {"k": "SEND", "cmd": command.id, "act": command.action}
-    state = replace(state, command=command, session=session)
+    state = replace(state, command=command)
     return state, command, [*lines, intent, send], [*changed, command]
 
 
@@ -362,7 +359,8 @@ def _told(state: VehicleState, now: Situation, decision: Decision) -> tuple[Vehi
     noted = _withheld(now, decision)
     if noted and noted != state.noted:
         events.append({"k": "NOTE", "code": "no_stop", "why": noted})
-    return replace(state, noted=noted, price_key=price_key, need_key=_need_key(decision, now.at)), events
+    need_key = _need_key(decision, now.at) if decision.plan.asks else ""
+    return replace(state, noted=noted, price_key=price_key, need_key=need_key), events
 
 
 def _withheld(now: Situation, decision: Decision) -> str:
@@ -403,24 +401,23 @@ def _need_key(decision: Decision, at: datetime) -> str:
     plan = decision.plan
     slots = [(max(s.start, at) if s.start > at else None, s.end.replace(second=0, microsecond=0)) for s in plan.slots]
     needs = [
-        (n.policy, round(n.energy_kwh, 1), n.by, n.lst_at and n.lst_at.replace(second=0, microsecond=0))
+        (n.policy, n.soc_pct, round(n.energy_kwh, 1), n.by, n.lst_at and n.lst_at.replace(second=0, microsecond=0))
         for n in plan.needs
     ]
     return _hash((slots, needs, round(decision.soc_pct or -1)))
 
 
 def _need_lines(state: VehicleState, now: Situation, decision: Decision) -> list[Event]:
-    """Return NEED and PLAN when they say something new."""
+    """Return NEED and PLAN when they say something new; once, too, when nothing asks for energy any more."""
     plan = decision.plan
-    if not plan.asks or _need_key(decision, now.at) == state.need_key:
+    if state.need_key == (_need_key(decision, now.at) if plan.asks else ""):
         return []
     needs = [n for n in plan.needs if n.lst_at is not None]
     first = min(needs, key=lambda n: n.lst_at or now.at, default=None)
     due = min((n.by for n in plan.needs if n.by is not None), default=None)
-    targets = [n.soc_pct for n in plan.needs if n.soc_pct is not None]
     need = {
         "k": "NEED",
-        "target": max(targets) if targets else None,
+        "target": ceiling(now, plan),
         "soc": decision.soc_pct,
         "soc_q": decision.soc_quality,
         "kwh": round(max((n.energy_kwh for n in plan.needs), default=0.0), 3),
@@ -433,20 +430,16 @@ def _need_lines(state: VehicleState, now: Situation, decision: Decision) -> list
     return [need, {"k": "PLAN", "plan": _hash(slots), "slots": slots, "by": "built-in"}]
 
 
-def minimum_soc(now: Situation) -> float | None:
-    """Return the floor below which the vehicle charges at once, as the policies state it."""
-    floors = [s.term.soc_pct for s in now.terms if isinstance(s.term, Target) and s.term.by is None]
-    return max((f for f in floors if f is not None), default=None)
-
-
 def input_key(now: Situation) -> tuple[object, ...]:
     """Return the content of a situation's inputs, times and terms left out: while it stands, so does the decision."""
     seen, command, session = now.observation, now.command, now.session
     return (
         seen.charge.plugged, seen.charge.charging, seen.charge.delivery, seen.charge.charger_id, seen.charge.full,
         seen.charge.limit_pct, seen.charge.power_kw, seen.place.location_id, seen.battery.soc_pct, seen.capabilities,
+        seen.battery.capacity_kwh, estimate_soc(now).quality,
         seen.reachable, seen.smart_charging, now.override, now.overdue, command and (command.id, command.state),
         session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
+        session and (session.held_since, session.failed_resumes, session.corrections, session.strayed),
         tuple(p.fetched_at for p in now.prices), now.home, now.vehicle, now.limits, now.claimed_elsewhere,
         now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
     )  # fmt: skip

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from scheduler.core.alerts import alerts
 from scheduler.core.battery import Charge, estimate_soc
 from scheduler.core.command import Why
-from scheduler.core.dispatch import Dispatch, Want, dispatch, latest_start, want
-from scheduler.core.gate import NOT_THERE, gate, settled_at
+from scheduler.core.desire import Want, latest_start, want
+from scheduler.core.dispatch import Dispatch, dispatch
+from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, settled_at
 from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Reason, Situation, Verdict
 from scheduler.core.planner import plan as make_plan
 from scheduler.core.tracking import next_look
@@ -33,26 +34,17 @@ def decide(now: Situation) -> Decision:
     """Return what should be done now and why. No network, no database, no clock, no log."""
     if Mode.OFF in (now.home.mode, now.vehicle.mode):
         reason = Reason(code="off", text="kwhen is switched off for this car.")
-        return Decision(verdict=gate(now), desired=Desired.LEAVE, plan=Plan(), reasons=(reason,))
-    charge = estimate_soc(now)
-    if now.observation.charge.plugged is False or now.observation.charge.plugged is None or now.session is None:
-        return _not_plugged(now, charge)
-    verdict = gate(now)
+        due = _watch(now, None)
+        return Decision(verdict=gate(now), desired=Desired.LEAVE, plan=Plan(), reasons=(reason,), next_due_at=due)
+    charge, verdict = estimate_soc(now), gate(now)
+    if now.observation.charge.plugged is not True or now.session is None:
+        return _not_ours(now, charge, verdict, code=verdict.why)
     if verdict.place is Place.AWAY:
-        reason = Reason(code="away", text=verdict.text)
-        return Decision(
-            verdict=verdict,
-            desired=Desired.LEAVE,
-            plan=Plan(),
-            reasons=(reason,),
-            recall=_recall(now, verdict),
-            soc_pct=charge.low_pct,
-            soc_quality=charge.quality,
-            next_due_at=_watch(now, None),
-        )
+        return _not_ours(now, charge, verdict, code="away")
     plan = make_plan(now)
     wanted = want(now, plan, charge)
     done = dispatch(now, plan, charge, wanted)
+    refresh = _refresh(now, wanted, done)
     return Decision(
         verdict=done.verdict,
         desired=wanted.desired,
@@ -60,21 +52,18 @@ def decide(now: Situation) -> Decision:
         reasons=(wanted.reason, *done.reasons, *_broken(plan)),
         command=done.command,
         recall=_recall(now, done.verdict),
-        look=done.verdict.why in UNHEARD,
-        refresh=_refresh(now, wanted, done),
+        look=done.verdict.why in UNHEARD or done.blocked_by == "clock",
+        refresh=refresh,
         alerts=tuple(alerts(now, plan, charge, wanted, done)),
-        next_due_at=_next_due(now, plan, wanted, done),
+        next_due_at=_next_due(now, plan, wanted, done, refreshing=refresh),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
     )
 
 
-def _not_plugged(now: Situation, charge: Charge) -> Decision:
-    verdict = gate(now)
-    due = None
-    if now.session is not None and now.session.unplugged_since is not None:
-        due = now.session.unplugged_since + now.limits.t_unplug
-    wanted = Want(desired=Desired.LEAVE, why=Why.PLAN, reason=Reason(code=verdict.why, text=verdict.text))
+def _not_ours(now: Situation, charge: Charge, verdict: Verdict, *, code: str) -> Decision:
+    """Decide on a car that is not plugged in at home, or not known to be: nothing is planned for it."""
+    wanted = Want(desired=Desired.LEAVE, why=Why.PLAN, reason=Reason(code=code, text=verdict.text))
     told = alerts(now, Plan(), charge, wanted, Dispatch(command=None, verdict=verdict))
     return Decision(
         verdict=verdict,
@@ -84,7 +73,7 @@ def _not_plugged(now: Situation, charge: Charge) -> Decision:
         recall=_recall(now, verdict),
         refresh=verdict.place is Place.UNPROVEN and _may_refresh(now, RESTING),
         alerts=tuple(told),
-        next_due_at=_watch(now, due),
+        next_due_at=_watch(now, None),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
     )
@@ -115,14 +104,17 @@ def _refresh(now: Situation, wanted: Want, done: Dispatch) -> bool:
     return _may_refresh(now, PRESSING if differs else RESTING)
 
 
-def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> datetime | None:
+def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch, *, refreshing: bool) -> datetime | None:
+    """Return when the decision changes by itself; after a refresh, when a car that stays asleep may be started."""
     slot = plan.slot_at(now.at)
+    asked = now.at if refreshing else now.refreshed_at
     due = [
         now.at + LOOK_AGAIN,
         slot.end if slot is not None else None,
         plan.next_start(now.at),
         latest_start(plan),
         settled_at(now),
+        asked + REFRESH_MIN if asked is not None else None,
         done.wait_until,
         wanted.resume_at,
         now.override.until if now.override is not None else None,

@@ -17,7 +17,18 @@ PLUG_SKEW = timedelta(minutes=2)
 POWER_FACTOR = 1.3
 """S1a: more power than this share of the home's maximum was not drawn at home."""
 
-NOT_THERE = frozenset({"plug-unknown", "place-unknown", "conflict", "unlisted-charger", "claimed"})
+NOT_THERE = frozenset(
+    {
+        "plug-unknown",
+        "place-unknown",
+        "conflict",
+        "unlisted-charger",
+        "claimed",
+        "charger-without-location",
+        "pair-not-recognised",
+        "power",
+    }
+)
 """The unproven verdicts that say the car may be elsewhere: a pending command is recalled (S26)."""
 
 
@@ -140,7 +151,7 @@ def _parked(now: Situation) -> bool:
         return False
     if asked is None or not REFRESH_MIN <= now.at - asked <= REFRESH_MAX:
         return False
-    return now.session is not None and now.session.at_home
+    return now.session is not None and now.session.at_home and not now.session.strayed
 
 
 def _unproven(why: str, text: str) -> Verdict:

@@ -192,6 +192,7 @@ class Session:
     plugged_at: datetime  # source time
     opened_at: datetime
     at_home: bool = False
+    strayed: bool = False  # another place or charger was seen since the plug-in
     charging_when_opened: bool = False
     unplugged_since: datetime | None = None
     soc_at_start_pct: float | None = None
@@ -200,7 +201,7 @@ class Session:
     flows: tuple[Flow, ...] = ()
     stopped_at: datetime | None = None  # a stop that nobody claims, not yet answered
     stops: int = 0  # unclaimed stops seen
-    corrections: int = 0  # unclaimed divergences corrected (S8: at most one)
+    corrections: int = 0  # unclaimed stops undone by a START of ours that worked (S8: at most one)
     failed_resumes: int = 0
     failures: int = 0  # failed commands in a row (back-off)
     retry_at: datetime | None = None

@@ -64,26 +64,35 @@ def follow(
     return _plug_kept(state, home=home, at=at), hands
 
 
-def expire(state: VehicleState, *, limits: Limits, at: datetime) -> tuple[VehicleState, Session | None, list[Event]]:
+def expire(
+    state: VehicleState, *, home: Home, limits: Limits, at: datetime
+) -> tuple[VehicleState, Session | None, list[Event]]:
     """Close the session when the car has been unplugged for `T_unplug`, or is seen elsewhere. Clear what has ended."""
     events: list[Event] = []
-    session = state.session
+    session, override = state.session, state.override
     if session is not None and session.unplugged_since is not None:
-        elsewhere = state.observation.charge.plugged is not True and _moved(state.observation, session)
+        elsewhere = state.observation.charge.plugged is not True and _moved(state.observation, home, session)
         if elsewhere or at - session.unplugged_since >= limits.t_unplug:
             events.append({"k": "PLUG", "op": "out"})
-            if state.override is not None:
-                events.append({"k": "OVR", "op": "clear", "will": state.override.will, "from": Hand.CAR, "until": None})
+            if override is not None and override.set_at < session.unplugged_since:
+                events.append({"k": "OVR", "op": "clear", "will": override.will, "from": Hand.CAR, "until": None})
+                state = replace(state, override=None)
             return _closed(state, session), session, events
-    override = state.override
     if override is not None and override.until is not None and override.until <= at:
         events.append({"k": "OVR", "op": "clear", "will": override.will, "from": override.by, "until": None})
         state = replace(state, override=None)
     return state, None, events
 
 
-def _moved(seen: Observation, session: Session) -> bool:
-    return seen.place.at is not None and seen.place.at > session.plugged_at and seen.place.location_id is None
+def _moved(seen: Observation, home: Home, session: Session) -> bool:
+    """Tell whether it was seen at another place since the plug-in. No place is no sign: some chargers have none."""
+    return seen.place.at is not None and seen.place.at > session.plugged_at and _elsewhere(seen, home)
+
+
+def _elsewhere(seen: Observation, home: Home) -> bool:
+    charger, location = seen.charge.charger_id, seen.place.location_id
+    other_charger = bool(home.charger_ids) and charger is not None and charger not in home.charger_ids
+    return other_charger or (location is not None and location != home.location_id)
 
 
 def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleState, list[Event]]:
@@ -94,13 +103,15 @@ def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleStat
         plugged_at=plugged_at,
         opened_at=at,
         at_home=place(home, seen).place is Place.HOME,
+        strayed=_elsewhere(seen, home),
         charging_when_opened=seen.charge.charging is True,
         soc_at_start_pct=seen.battery.soc_pct,
         metered_at=plugged_at,
         started_since=plugged_at if seen.charge.charging else None,
         max_kw=seen.charge.power_kw or 0.0,
     )
-    return replace(state, session=session, overdue=(), watched=(), committed=()), [{"k": "PLUG", "op": "in"}]
+    state = replace(state, session=session, overdue=(), watched=(), committed=())
+    return state, [{"k": "PLUG", "op": "in"}]
 
 
 def _closed(state: VehicleState, session: Session) -> VehicleState:
@@ -111,7 +122,6 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
     return replace(
         state,
         session=None,
-        override=None,
         overdue=(),
         watched=(),
         committed=(),
@@ -123,6 +133,8 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
 def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState:
     session = state.session
     assert session is not None
+    session = replace(session, strayed=session.strayed or _elsewhere(state.observation, home))
+    state = replace(state, session=session)
     if state.observation.charge.plugged is False:
         return replace(state, session=replace(session, unplugged_since=session.unplugged_since or at))
     if state.observation.charge.plugged is True:
@@ -210,16 +222,21 @@ def _hands(
     assert session is not None
     if place(home, state.observation).place is not Place.HOME:
         return state, []
+    will = None if state.override is None else state.override.will
     match read_hand(state, before=before, limits=limits):
-        case HandSeen.PERSON if state.override is None:
+        case HandSeen.PERSON if will in (None, Will.READY_BY, Will.HOLD):  # the last word counts
+            state = replace(state, session=replace(session, stopped_at=None))
             return _overridden(state, Will.CHARGE, Hand.CAR, at)
-        case HandSeen.UNCLAIMED if state.override is None or state.override.will is Will.READY_BY:
+        case HandSeen.UNCLAIMED if will in (None, Will.READY_BY, Will.CHARGE):
             stops = session.stops + 1
             state = replace(state, session=replace(session, stops=stops, stopped_at=at))
             if stops > 1:  # corrected once already: read as the person's wish
                 return _overridden(state, Will.HOLD, Hand.UNKNOWN, at)
             return state, []
-        case HandSeen.OURS | HandSeen.CAR | HandSeen.NOBODY if state.observation.charge.charging and session.stopped_at:
+        case HandSeen.OURS if state.observation.charge.charging and session.stopped_at:
+            session = replace(session, stopped_at=None, corrections=session.corrections + 1)
+            return replace(state, session=session), []
+        case HandSeen.CAR | HandSeen.NOBODY if state.observation.charge.charging and session.stopped_at:
             return replace(state, session=replace(session, stopped_at=None)), []
         case _:
             return state, []

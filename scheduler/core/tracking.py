@@ -169,14 +169,13 @@ def _succeeded(state: VehicleState, command: Command, at: datetime) -> VehicleSt
         return state
     charge_at = state.observation.charge.at or at
     if command.action is Action.STOP:
-        return replace(
-            state, session=replace(session, failures=0, retry_at=None, held_since=charge_at, failed_resumes=0)
-        )
+        return replace(state, session=replace(session, failures=0, retry_at=None, held_since=charge_at))
     learned = state.learned
     seconds = max((charge_at - command.sent_at).total_seconds(), 0.0)
     latencies = (*learned.latencies_s, seconds)[-LATENCIES_KEPT:]
     learned = replace(learned, latencies_s=latencies, start_latency_s=percentile_95(latencies))
-    session = replace(session, failures=0, retry_at=None, held_since=None, stopped_at=None)
+    corrected = session.corrections + (session.stopped_at is not None)
+    session = replace(session, failures=0, retry_at=None, held_since=None, stopped_at=None, corrections=corrected)
     return replace(state, session=session, learned=learned)
 
 

@@ -18,6 +18,9 @@ log = structlog.get_logger()
 
 STORE_TRIES = 3
 
+LOOK_GAP_NS = 30_000_000_000
+"""A vehicle is not read again sooner than this: one that answers nothing new would be read without end."""
+
 Step = Callable[[str], None]
 
 
@@ -63,12 +66,19 @@ class Acts:
         self._poke = poke
         self._step = step
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looked_ns: dict[str, int] = {}
         self.health = Health()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that `close` ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("act.failed", exc_info=error)
 
     async def close(self) -> None:
         """End what is under way; intents stay in the store and are read back by the next run."""
@@ -78,7 +88,7 @@ class Acts:
 
     def send(self, command: Command, user_id: str) -> None:
         """Send a command whose intent is durable."""
-        self._spawn(self._send(command, user_id))
+        self.spawn(self._send(command, user_id))
 
     async def _send(self, command: Command, user_id: str) -> None:
         self._step("after-intent")
@@ -102,11 +112,11 @@ class Acts:
 
     def cancel(self, action_id: str, vehicle_id: str, user_id: str) -> None:
         """Ask for cancellation of an action (S26)."""
-        self._spawn(self._asked(self._provider.cancel(action_id), vehicle_id, user_id))
+        self.spawn(self._asked(self._provider.cancel(action_id), vehicle_id, user_id))
 
     def watch(self, action_id: str, vehicle_id: str, user_id: str) -> None:
         """Look at an action."""
-        self._spawn(self._asked(self._provider.action(action_id), vehicle_id, user_id))
+        self.spawn(self._asked(self._provider.action(action_id), vehicle_id, user_id))
 
     async def _asked(self, ask: Coroutine[Any, Any, ActionReport], vehicle_id: str, user_id: str) -> None:
         try:
@@ -125,8 +135,12 @@ class Acts:
         await self.keep("action", user_id=user_id, vehicle_id=vehicle_id, payload=encode_report(report))
 
     def look(self, vehicle_id: str, user_id: str) -> None:
-        """Read one vehicle now."""
-        self._spawn(self._look(vehicle_id, user_id))
+        """Read one vehicle now, unless it was read a moment ago."""
+        now_ns, last_ns = self._stamp().mono_ns, self._looked_ns.get(vehicle_id)
+        if last_ns is not None and now_ns - last_ns < LOOK_GAP_NS:
+            return
+        self._looked_ns[vehicle_id] = now_ns
+        self.spawn(self._look(vehicle_id, user_id))
 
     async def _look(self, vehicle_id: str, user_id: str) -> None:
         try:
@@ -157,7 +171,7 @@ class Acts:
 
     def refresh(self, vehicle_id: str) -> None:
         """Ask for an earlier refresh of a vehicle."""
-        self._spawn(self._refresh(vehicle_id))
+        self.spawn(self._refresh(vehicle_id))
 
     async def _refresh(self, vehicle_id: str) -> None:
         try:

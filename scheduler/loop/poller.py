@@ -1,5 +1,6 @@
 """Polling: the pull side of *observe*. It backs off while webhooks are healthy and takes over when they fall silent."""
 
+import random
 from collections.abc import Callable
 from datetime import datetime
 
@@ -15,6 +16,9 @@ from scheduler.ports import Clock, VehicleProvider
 
 log = structlog.get_logger()
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 90.0
+"""After failures in a row polling waits longer and longer, yet finds a provider that is back within 2 min (L10)."""
+
 
 class Poller:
     """Reads the vehicles of each user when one of them is due, by one call for all of them."""
@@ -27,6 +31,7 @@ class Poller:
         acts: Acts,
         clock: Clock,
         heard_at: Callable[[], datetime | None],
+        rng: random.Random | None = None,
     ) -> None:
         self._loop = loop
         self._provider = provider
@@ -35,20 +40,27 @@ class Poller:
         self._heard_at = heard_at
         self._polled: dict[str, datetime] = {}
         self._polling: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._not_before_ns: dict[str, int] = {}
+        self._rng = rng or random.Random()  # noqa: S311 - jitter
 
     def forget(self) -> None:
         """Have every vehicle read again at the next sweep: events may have been lost."""
         self._polled.clear()
 
     async def sweep(self) -> None:
-        """Poll each home that is due. One home's trouble is not another's."""
+        """Poll each home that is due, all at the same time: one home's trouble is not another's."""
         now = self._clock.now()
         for home in self._loop.world.homes:
-            if home.mode is Mode.OFF or home.id in self._polling:
-                continue
-            last = self._polled.get(home.id)
-            if last is None or last > now or any(now - last >= poll_every(o) for o in self._outlooks(home, now)):
-                await self._poll(home, now)
+            if home.mode is not Mode.OFF and home.id not in self._polling and self._due(home, now):
+                self._polling.add(home.id)
+                self._acts.spawn(self._poll(home, now))
+
+    def _due(self, home: Home, now: datetime) -> bool:
+        if self._clock.monotonic_ns() < self._not_before_ns.get(home.id, 0):
+            return False
+        last = self._polled.get(home.id)
+        return last is None or last > now or any(now - last >= poll_every(o) for o in self._outlooks(home, now))
 
     def _outlooks(self, home: Home, now: datetime) -> list[Outlook]:
         return [self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF]
@@ -72,17 +84,14 @@ class Poller:
         )
 
     async def _poll(self, home: Home, now: datetime) -> None:
-        self._polling.add(home.id)
         try:
             readings = await self._provider.vehicles(home.user_id)
         except ProviderError as error:
-            stamp = self._loop.stamp()
-            self._acts.health.bad(stamp, error)
-            level = log.error if isinstance(error, ProviderUnauthorized) else log.warning
-            level("provider.down", home=home.id, why=str(error))
+            self._failed(home, error)
             return
         finally:
             self._polling.discard(home.id)
+        self._failures.pop(home.id, None)
         self._polled[home.id] = now
         self._acts.health.good(self._loop.stamp())
         await self._acts.keep_readings(readings, home.user_id)
@@ -90,6 +99,15 @@ class Poller:
         for vehicle in home.vehicles:
             if vehicle.id not in seen and vehicle.mode is not Mode.OFF:
                 self._acts.look(vehicle.id, home.user_id)  # missing from the list: gone, or only left out
+
+    def _failed(self, home: Home, error: ProviderError) -> None:
+        """Note a failure, and wait before the next try."""
+        self._acts.health.bad(self._loop.stamp(), error)
+        failures = self._failures[home.id] = self._failures.get(home.id, 0) + 1
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 10)) * self._rng.uniform(0.6, 1.0)
+        self._not_before_ns[home.id] = self._clock.monotonic_ns() + round(pause_s * 1e9)
+        level = log.error if isinstance(error, ProviderUnauthorized) else log.warning
+        level("provider.down", home=home.id, why=str(error))
 
 
 def _rests(now: Situation, decision: Decision) -> bool:

@@ -76,6 +76,10 @@ class LocalEngine:
         """Wait until no shard is dirty or being drained."""
         await self._idle.wait()
 
+    def soon(self, job: Callable[[], Any]) -> None:
+        """Run a job once, as soon as the loop is free."""
+        self._jobs.add_job(job)
+
     def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
         """Run a job every so many seconds. One that is still running is not started again; one that fails is told."""
 

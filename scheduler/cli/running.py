@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def run(*, config: ConfigOption = None) -> None:
     """Run the daemon until it is told to stop."""
-    from scheduler.app import run as run_daemon
+    from scheduler.process import run as run_daemon
 
     raise typer.Exit(run_daemon(config_path(config)))
 

@@ -1,0 +1,99 @@
+"""The pulse: once a minute, proof that the clock runs, the store keeps and the shards move."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+import structlog
+
+from scheduler.core.errors import StoreError
+from scheduler.core.observation import Stamp
+from scheduler.loop.acts import Health
+from scheduler.loop.drain import Loop
+from scheduler.loop.inbound import WebhookPath
+from scheduler.loop.journal import Journal
+from scheduler.ports import AlertChange, Batch, Event, Store
+
+log = structlog.get_logger()
+
+PROVIDER_PATIENCE = timedelta(minutes=5)
+"""How long the provider may fail before a person is told (S24)."""
+
+
+class Pulse:
+    """Writes the journal's lines of the daemon itself, and its own alerts."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        journal: Journal,
+        loop: Loop,
+        health: Health,
+        inbound: WebhookPath,
+        on_step: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._loop = loop
+        self._health = health
+        self._inbound = inbound
+        self._on_step = on_step
+        self._waiting: list[Event] = []
+        self._told: set[str] = set()
+        self.beats = 0
+        self.last: Stamp | None = None
+
+    def remember(self, line: Event) -> None:
+        """Keep a line for the next beat."""
+        self._waiting.append(line)
+
+    async def beat(self) -> None:
+        """Check the clock, write one durable line, and tell what began or ended. A store that fails is no crash."""
+        stepped = self._loop.check_clock()
+        if stepped is not None:
+            self._waiting.append(stepped)
+            self._on_step()
+        self.beats += 1
+        lines, self._waiting = self._waiting, []
+        try:
+            await self.write(*lines, {"k": "TICK", "n": self.beats}, alerts=self._alerts())
+            self._loop.durable = True
+        except StoreError as error:
+            self._loop.durable = False
+            self._waiting = lines
+            log.error("store.trouble", what="tick", why=str(error))
+        self.last = self._loop.stamp()
+
+    async def write(self, *lines: Event, alerts: Sequence[AlertChange] = ()) -> None:
+        """Write lines of the daemon itself. Raises StoreError."""
+        told = [
+            {"k": "ALERT", "code": a.code, "sev": a.severity, "op": "cleared" if a.cleared_at else "raised"}
+            for a in alerts
+        ]
+        drafts = [(None, line) for line in (*lines, *told)]
+        await self._store.commit(Batch(events=self._journal.number(drafts, now=self._loop.stamp()), alerts=alerts))
+
+    def _alerts(self) -> list[AlertChange]:
+        now, holding = self._loop.stamp().at, dict(self._holding())
+        begun = [
+            AlertChange(code=code, vehicle_id=None, text=text, severity="critical", raised_at=now)
+            for code, text in holding.items()
+            if code not in self._told
+        ]
+        ended = [
+            AlertChange(code=code, vehicle_id=None, text="", severity="info", raised_at=now, cleared_at=now)
+            for code in sorted(self._told - holding.keys())
+        ]
+        self._told = set(holding)
+        return [*begun, *ended]
+
+    def _holding(self) -> Iterator[tuple[str, str]]:
+        """Yield the alerts of the provider, the store and the webhook path that hold now."""
+        now, health = self._loop.stamp().at, self._health
+        if health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
+            yield "CREDENTIALS_LOST" if health.unauthorized else "PROVIDER_DOWN", health.why
+        heard = self._inbound.heard_at()
+        if heard is not None and now - heard > self._loop.world.limits.t_hb:
+            yield "WEBHOOK_SILENT", "No webhook and no heartbeat arrived for an hour; polling has taken over."
+        if not self._loop.durable:
+            yield "STORE_TROUBLE", "The store could not keep what was decided."

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from scheduler import notify
 from scheduler.app import EXIT_FAULT, App, serve
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load, warnings
@@ -19,9 +18,6 @@ from scheduler.redaction import Redactor
 log = structlog.get_logger()
 
 EXIT_NOT_SO, EXIT_STORE, EXIT_CONFIG = 1, 65, 78
-
-START_S = 90.0
-"""What systemd is asked to wait for the start itself, besides the delay after faults."""
 
 
 def run(config_path: str | Path) -> int:
@@ -38,10 +34,7 @@ def run(config_path: str | Path) -> int:
     for told in warnings(settings, at=SystemClock().now()):
         log.warning("config.doubt", what=told)
     faults = Faults.beside(settings.storage_url)
-    if faults.delay_s:
-        text = notify.status(f"waiting {faults.delay_s:g} s after {faults.count} faults in a row")
-        notify.notify(f"EXTEND_TIMEOUT_USEC={int((faults.delay_s + START_S) * 1e6)}", text)
-        faults.wait()
+    faults.wait()
     status = _guarded(settings, path, faults, redactor)
     if status == EXIT_FAULT:
         faults.note()

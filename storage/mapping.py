@@ -6,6 +6,7 @@ situation and change rarely, so a stored situation names them by hash (`situatio
 """
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from hashlib import blake2b
@@ -185,24 +186,50 @@ def decode_home(stored: bytes | str) -> Home:
     return dataclasses.replace(home, policies=policies)
 
 
+class _Written:
+    """Remembers how the values used last were written: the same object gives the same bytes.
+
+    Prices, homes and limits go from situation to situation unchanged, and writing a thousand slots is the dear part.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[int, tuple[Any, bytes, str]] = OrderedDict()
+
+    def of(self, value: Any, write: Callable[[Any], bytes]) -> tuple[bytes, str]:
+        """Return the bytes of a frozen value and their hash. The value is held, so that its identity stays its own."""
+        held = self._kept.get(id(value))
+        if held is None:
+            stored = write(value)
+            held = self._kept[id(value)] = (value, stored, digest_of(stored))
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(id(value))
+        return held[1], held[2]
+
+
+_written = _Written(most=256)
+
+
 def encode_situation(situation: Situation) -> tuple[bytes, dict[str, bytes]]:
     """Return the situation as JSON, and by hash what it names: all that `decode_situation` will ask for."""
     blobs: dict[str, bytes] = {}
 
-    def once(stored: bytes) -> str:
-        digest = digest_of(stored)
+    def once(value: Any, write: Callable[[Any], bytes] = _codec.write) -> str:
+        stored, digest = _written.of(value, write)
         blobs[digest] = stored
         return digest
 
     def stored_term(stated: Stated) -> dict[str, Any]:
-        term = once(_codec.write(stated.term)) if isinstance(stated.term, Price) else stated.term
+        term = once(stated.term) if isinstance(stated.term, Price) else stated.term
         kind = TERM_NAMES[type(stated.term)]
         return {"rank": stated.rank, "policy": stated.policy, "kind": kind, "term": term}
 
     plain = _shallow(situation)
-    plain["home"] = once(encode_home(situation.home))
-    plain["limits"] = once(_codec.write(situation.limits))
-    plain["prices"] = [once(_codec.write(series)) for series in situation.prices]
+    plain["home"] = once(situation.home, encode_home)
+    plain["limits"] = once(situation.limits)
+    plain["prices"] = [once(series) for series in situation.prices]
     plain["terms"] = [stored_term(stated) for stated in situation.terms]
     return _codec.write(plain), blobs
 

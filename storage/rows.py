@@ -2,6 +2,7 @@
 
 import zlib
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -213,6 +214,7 @@ def journal_event(row: Row) -> Event:
     return _event_decoder.decode(row["body"]) | {"row": row["row"]}
 
 
+@lru_cache(maxsize=128)  # the same prices go with many decisions
 def packed(stored: bytes) -> bytes:
     """Return JSON as it is kept where no person reads it: a fifth of the size."""
     return zlib.compress(stored)

@@ -54,9 +54,9 @@ class Spot:
                 f"prices of {self.source} are in {series.currency}, the home reckons in {now.home.currency}"
             )
         span = local_days(now.at, now.limits.horizon, now.home.timezone)
-        slots = _paid_slots(self, _Same(series.slots), span, now.home.timezone)
-        if slots:
-            yield Price(slots=slots, why=f"spot {self.source}")
+        price = _paid_price(self, _Same(series.slots), span, now.home.timezone)
+        if price.slots:
+            yield price
 
     def priced(self, slots: Iterable[PriceSlot], span: Interval, timezone: str) -> Iterator[PriceSlot]:
         """Walk market slots and grid fees side by side; a slot that a fee's edge cuts becomes two."""
@@ -96,5 +96,5 @@ class _Same:
 
 
 @lru_cache(maxsize=64)  # asked at every cycle of every car, changes with the prices and the local day
-def _paid_slots(tariff: Spot, market: _Same, span: Interval, timezone: str) -> tuple[PriceSlot, ...]:
-    return tuple(tariff.priced(market.slots, span, timezone))
+def _paid_price(tariff: Spot, market: _Same, span: Interval, timezone: str) -> Price:
+    return Price(slots=tuple(tariff.priced(market.slots, span, timezone)), why=f"spot {tariff.source}")

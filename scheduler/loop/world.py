@@ -17,6 +17,11 @@ class World:
     policies: Mapping[str, Policies] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     conf: str = ""
+    _limits: Mapping[str, Limits] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        dwelling = {h.id: replace(self.limits, t_dwell=max(self.limits.t_dwell, h.min_dwell)) for h in self.homes}
+        object.__setattr__(self, "_limits", dwelling)
 
     def owner(self, vehicle_id: str) -> tuple[Home, VehicleSpec] | None:
         """Return the home and the settings of a vehicle; None for one that is not configured."""
@@ -38,7 +43,7 @@ class World:
 
     def limits_of(self, home: Home) -> Limits:
         """Return the parameters for a home: its own minimum dwell where it is longer."""
-        return replace(self.limits, t_dwell=max(self.limits.t_dwell, home.min_dwell))
+        return self._limits[home.id]
 
     def fresh_state(self, home: Home, vehicle: VehicleSpec) -> VehicleState:
         """Return the state of a vehicle never seen before."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from scheduler.core.battery import Charge
 from scheduler.core.command import Action, CommandState
-from scheduler.core.desire import Want, latest_start
+from scheduler.core.desire import ENOUGH_KWH, Want, latest_start
 from scheduler.core.dispatch import Dispatch
 from scheduler.core.gate import NOT_THERE
 from scheduler.core.model import AlertWish, Desired, Hand, Place, Plan, Situation, Will
@@ -46,7 +46,7 @@ CODES = {
 def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
     """Yield every alert that holds now."""
     yield from _at_risk(now, plan, wanted, done)
-    yield from _of_session(now, wanted, charge)
+    yield from _of_session(now, plan, wanted, charge)
     if not now.credentials_valid:
         yield AlertWish(code="CREDENTIALS_LOST", text="Link the vendor account again.", severity="critical")
     if done.verdict.why == "unlisted-charger":
@@ -76,6 +76,8 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     if now.session is None or not now.session.at_home or (wanted.desired is Desired.LEAVE and now.override is None):
         return
     enough = now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
+    if "DEADLINE_AT_RISK" in now.alerts:  # told: it clears when all will be met, not by a reading's noise (L5)
+        enough = ENOUGH_KWH
     if plan.shortfall_kwh > enough and plan.asks:
         text = f"{plan.shortfall_kwh:.1f} kWh will be missing: {plan.shortfall_why}"
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
@@ -92,7 +94,7 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
 
 
-def _of_session(now: Situation, wanted: Want, charge: Charge) -> Iterator[AlertWish]:
+def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Iterator[AlertWish]:
     session, seen = now.session, now.observation
     if session is None or not session.at_home:
         return
@@ -107,7 +109,8 @@ def _of_session(now: Situation, wanted: Want, charge: Charge) -> Iterator[AlertW
     if now.claimed_elsewhere and now.at - session.opened_at >= CLAIM_PATIENCE:
         yield AlertWish(code="CLAIMED_TWICE", text="Two cars claim the same charger; unplug or name the right one.")
     full = seen.charge.delivery is Delivery.COMPLETE or seen.charge.full is True
-    if full and wanted.desired is Desired.CHARGE and charge.low_pct is not None:
+    target_pct = max((n.soc_pct for n in plan.needs if n.soc_pct is not None), default=0.0)
+    if full and charge.low_pct is not None and charge.low_pct < target_pct - now.limits.eps_soc:
         text = f"The car stopped at {charge.low_pct:.0f} %: raise the limit in the car."
         yield AlertWish(code="COMPLETE_BELOW_TARGET", text=text, severity="info")
     if now.learned.no_pause:

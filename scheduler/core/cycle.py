@@ -195,6 +195,7 @@ def situation_of(
         learned=state.learned,
         committed=state.committed,
         refreshed_at=state.refreshed_at,
+        alerts=state.alerts,
         claimed_elsewhere=claimed_elsewhere,
         credentials_valid=state.credentials_lost_at is None,
         clock_trusted=clock_trusted,

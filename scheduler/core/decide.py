@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from scheduler.core.alerts import alerts
+from scheduler.core.alerts import AHEAD, alerts
 from scheduler.core.battery import Charge, estimate_soc
 from scheduler.core.command import Why
 from scheduler.core.desire import Want, latest_start, want
@@ -108,11 +108,13 @@ def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch, *, refre
     """Return when the decision changes by itself; after a refresh, when a car that stays asleep may be started."""
     slot = plan.slot_at(now.at)
     asked = now.at if refreshing else now.refreshed_at
+    lst = latest_start(plan)
     due = [
         now.at + LOOK_AGAIN,
         slot.end if slot is not None else None,
         plan.next_start(now.at),
-        latest_start(plan),
+        lst,
+        lst - AHEAD if lst is not None else None,
         settled_at(now),
         asked + REFRESH_MIN if asked is not None else None,
         done.wait_until,

@@ -382,6 +382,7 @@ class Situation:
     learned: Learned = Learned()
     committed: tuple[Interval, ...] = ()  # planned spans that have begun or are next (S13)
     refreshed_at: datetime | None = None
+    alerts: tuple[str, ...] = ()  # codes raised now
     claimed_elsewhere: bool = False  # another vehicle claims the same charger
     credentials_valid: bool = True
     clock_trusted: bool = True

@@ -32,7 +32,7 @@ def test_n01_six_hours_without_provider_across_the_planned_start():
         first, *others = [r for r in asked_of(stage, went_down) if "status" in r and "token" not in r["path"]]
         assert first["method"] == "GET", "read first, then command"
         assert [r for r in others if r["method"] == "POST"]
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert stage.car.true_soc_pct() >= 78
         assert (await stage.alerts("DEADLINE_AT_RISK"))[-1].cleared_at is not None
 
@@ -61,7 +61,7 @@ def test_n04_a_reply_lost_after_the_start_was_applied():
         stage.plug_in()
         await stage.until("00:55")
         stage.world.faults.add("lost_reply", method="POST", path=CONTROL, count=1)
-        await stage.until("06:31")
+        await stage.until("06:50")
         (lost,) = await stage.journal("AMBIG")
         assert [line["found"] for line in await stage.journal("READBACK") if line["cmd"] == lost["cmd"]] == [True]
         (start,) = await stage.commands(Action.START)
@@ -78,7 +78,7 @@ def test_n04_a_request_lost_before_it_was_applied():
         stage.plug_in()
         await stage.until("00:55")
         stage.world.faults.add("drop", method="POST", path=CONTROL, count=1)
-        await stage.until("06:31")
+        await stage.until("06:50")
         (lost,) = await stage.journal("AMBIG")
         (read,) = [line for line in await stage.journal("READBACK") if line["cmd"] == lost["cmd"]]
         assert read["found"] is False
@@ -98,7 +98,7 @@ def test_n05_a_command_that_takes_ninety_seconds_delays_no_other_car():
         stage.plug_in(1)
         await stage.until("00:55")
         stage.world.faults.add("slow", path=f"/vehicles/{stage.car.id}*", for_s=3600, delay_s=90)
-        await stage.until("06:31")
+        await stage.until("06:50")
         (start,) = await stage.commands(Action.START, car=1)
         assert start.verified
         assert start.sent_at - stage.setup.start_at < timedelta(hours=9, minutes=2)
@@ -115,7 +115,7 @@ def test_n05_slow_answers_to_everything():
         stage.plug_in()
         await stage.until("00:30")
         stage.world.faults.add("slow", for_s=7200, delay_s=60)
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert _ticks_on(await stage.journal("TICK"))
         assert stage.car.true_soc_pct() >= 78
 
@@ -128,7 +128,7 @@ def test_n06_connections_that_stay_silent():
         stage.plug_in()
         await stage.until("00:30")
         stage.world.faults.add("hang", for_s=7200, delay_s=900)
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert _ticks_on(await stage.journal("TICK"))
         assert stage.car.true_soc_pct() >= 78
 
@@ -146,7 +146,7 @@ def test_n07_answers_that_cannot_be_read_change_no_state(kind):
         await stage.until("20:59")
         assert stage.state().observation == before
         assert len(await stage.alerts("PROVIDER_DOWN")) == 1
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
         assert not any("<html>" in str(entry) for entry in stage.logs)
 
@@ -161,7 +161,7 @@ def test_n08_half_of_all_calls_fail_for_two_hours():
         stage.world.faults.add("status", status=503, share=0.25, for_s=7200)
         stage.world.faults.add("drop", share=0.15, for_s=7200)
         stage.world.faults.add("lost_reply", share=0.1, for_s=7200)
-        await stage.until("06:31")
+        await stage.until("06:50")
         sends = await stage.journal("SEND")
         assert stage.world.actions.accepted[stage.car.id] <= len(sends) <= 8
         assert stage.car.true_soc_pct() >= 78
@@ -180,7 +180,7 @@ def test_n09_dead_webhooks_are_noticed_and_polling_takes_over():
         await stage.wait(minutes=8)
         (stop,) = await stage.commands()
         assert stop.action is Action.STOP
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert len(await stage.alerts("WEBHOOK_SILENT")) == 1
         assert verified(await stage.commands())
         assert stage.car.true_soc_pct() >= 78
@@ -198,7 +198,7 @@ def test_n10_webhooks_arrive_while_nothing_can_be_asked():
         await stage.wait(minutes=30)
         assert stage.state().observation.battery.soc_pct == 45
         assert len(await stage.alerts("PROVIDER_DOWN")) == 1
-        await stage.until("06:31")
+        await stage.until("06:50")
         assert stage.car.true_soc_pct() >= 78
 
     perform(story, webhooks=True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -35,7 +36,7 @@ from scheduler.loop.pulse import Pulse
 from scheduler.loop.world import World
 from scheduler.ports import AlertChange, Clock, Store
 from scheduler.redaction import Redactor
-from scheduler.web_client import WebClient
+from scheduler.web_client import WebClient, WebLimits
 from storage import open_store
 
 log = structlog.get_logger()
@@ -46,6 +47,8 @@ POLL_EVERY_S = 20.0
 PRICES_EVERY_S = 900.0
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
+
+HELD = "HELD_WHILE_STOPPING"
 
 
 def world_of(settings: Settings, plugins: Installed) -> World:
@@ -65,16 +68,22 @@ class App(Faces):
         *,
         clock: Clock,
         reread: Callable[[], Settings] | None = None,
+        applied: Callable[[Settings], None] = lambda _: None,
         step: Step = no_step,
         alarm_cap_s: float = 1.0,
         redactor: Redactor | None = None,
+        web_limits: WebLimits | None = None,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self.settings = settings
         self.redactor = redactor or Redactor(settings.secrets())
         self.clock = clock
         self._reread = reread or (lambda: settings)
+        self._applied = applied
         self._step = step
         self._alarm_cap_s = alarm_cap_s
+        self._web_limits = web_limits
+        self._new_id = new_id
         self._installed = installed()
         self._world = world_of(settings, self._installed)
         self.store: Store = open_store(settings.storage_url, clock=clock)
@@ -93,6 +102,7 @@ class App(Faces):
             self._world.as_event(),
             {"k": "LEASE", "epoch": self.run, "op": "got", "exp": None},
             {"k": "LIFE", "op": "start", "version": __version__},
+            alerts=await self._taken_over(),
         )
         await self.loop.load()
         await self.prices.load()
@@ -100,13 +110,20 @@ class App(Faces):
         self._start_loops()
         await self._open_doors()
         self.engine.poke(await self.store.shards_with_work())
+        self.engine.soon(self.poller.sweep)
         self.ready = True
         await self.pulse.write({"k": "LIFE", "op": "ready"})
         log.info("daemon.started", version=__version__, run=self.run, homes=len(self._world.homes))
 
+    async def _taken_over(self) -> list[AlertChange]:
+        """Take over the daemon's own alerts that the last run left open; return the end of those of its stopping."""
+        left = await self.store.alerts(open_only=True, limit=1000)
+        self.pulse.take_over(one.code for one in left if one.vehicle_id is None)
+        return [replace(one, cleared_at=self.clock.now()) for one in left if one.code == HELD]
+
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self.web = WebClient(clock, redact=self.redactor, on_hold=self._held)
+        self.web = WebClient(clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held)
         self._cleanups.append(self.web.close)
         account = Account(
             api_url=settings.enode.api_url,
@@ -132,6 +149,7 @@ class App(Faces):
             world=self._world,
             set_alarm=self.alarm.set,
             step=self._step,
+            new_id=self._new_id,
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         self.pulse = Pulse(
@@ -241,7 +259,7 @@ class App(Faces):
             now = self.clock.now()
             alerts = [
                 AlertChange(
-                    code="HELD_WHILE_STOPPING",
+                    code=HELD,
                     vehicle_id=state.vehicle_id,
                     text=f"Held while the daemon is stopped; the latest start is {self._latest_start(state)}.",
                     severity="warning",
@@ -269,17 +287,19 @@ class App(Faces):
         return task.exception() or RuntimeError(f"task {task.get_name()} ended")
 
     async def reload(self) -> list[str]:
-        """Apply the configuration whole, or raise ConfigError and change nothing (S21)."""
+        """Apply the configuration whole, or raise ConfigError or StoreError and change nothing (S21)."""
         settings = self._reread()
         world = world_of(settings, self._installed)
         sources = price_feeds(settings, self._installed)
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
-        self.settings, self._world = settings, world
+        await self.pulse.write(world.as_event())
+        self.settings, self._world = _with_fixed(settings, of=self.settings), world
+        self.redactor.add(*settings.secrets())
+        self._applied(settings)
         self.loop.apply(world)
         self.prices.replace_sources(sources)
-        await self.pulse.write(world.as_event())
         await self.prices.fetch()
         self._wake_all()
         log.info("config.applied", conf=settings.digest)
@@ -289,6 +309,13 @@ class App(Faces):
 def _fixed(settings: Settings) -> tuple[object, ...]:
     """Return what only a restart can change."""
     return settings.enode, settings.webhook, settings.http, settings.socket, settings.storage_url
+
+
+def _with_fixed(settings: Settings, *, of: Settings) -> Settings:
+    """Return new settings in which that stays as it is which only a restart can change."""
+    return replace(
+        settings, enode=of.enode, webhook=of.webhook, http=of.http, socket=of.socket, storage_url=of.storage_url
+    )
 
 
 async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = None) -> int:
@@ -303,13 +330,15 @@ async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = No
 
 
 async def _until(app: App, stop: asyncio.Event, hup: asyncio.Event) -> int:
-    broken = asyncio.create_task(app.failed())
-    waits = {broken, asyncio.create_task(stop.wait()), asyncio.create_task(_reloads(app, hup))}
+    broken, reloads = asyncio.create_task(app.failed()), asyncio.create_task(_reloads(app, hup))
+    waits = {broken, reloads, asyncio.create_task(stop.wait())}
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
             log.error("daemon.fault", why=repr(broken.result()))
             return EXIT_FAULT
+        if reloads.done():
+            await reloads  # raises what ended it
         return EXIT_GOOD
     finally:
         for task in waits:
@@ -328,4 +357,6 @@ async def _reloads(app: App, hup: asyncio.Event) -> None:
         except ConfigError as error:
             for problem in error.problems:
                 log.error("config.refused", problem=problem)
+        except StoreError as error:
+            log.error("config.refused", problem=f"the change cannot be kept: {error}")
         notify.notify(notify.READY)

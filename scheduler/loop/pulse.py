@@ -1,6 +1,6 @@
 """The pulse: once a minute, proof that the clock runs, the store keeps and the shards move."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 import structlog
@@ -42,6 +42,10 @@ class Pulse:
         self._told: set[str] = set()
         self.beats = 0
         self.last: Stamp | None = None
+
+    def take_over(self, codes: Iterable[str]) -> None:
+        """Know of alerts that are raised already: by an earlier run."""
+        self._told = set(codes)
 
     def remember(self, line: Event) -> None:
         """Keep a line for the next beat."""

@@ -257,6 +257,21 @@ class Store(Protocol):
     ) -> list[Event]:
         """Return journal events in order of their row number (member `row`), from `after` on."""
 
+    async def overrides(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[OverrideRecord]:
+        """Return overrides, newest first."""
+
+    async def keep(self, space: str, key: str, value: bytes, *, expires_at: datetime | None = None) -> None:
+        """Keep a value under a name within a space (home, link, web-session, …), in place of what was there."""
+
+    async def kept(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name; None where nothing is, or it has expired."""
+
+    async def all_kept(self, space: str) -> dict[str, bytes]:
+        """Return all that a space keeps and that has not expired, by name, in the order of the names."""
+
+    async def spend(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name and delete it: one caller gets it, once; None where there is nothing."""
+
     async def prune(self, *, before: Mapping[str, datetime]) -> int:
         """Delete rows older than the instant given per table; return how many went."""
 

@@ -137,6 +137,13 @@ def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -
     cursor.executemany(statements.insert_price, newest_prices(stored=stored, fetched=fetched))
 
 
+def spend(cursor: Cursor, statements: Statements, one: Mapping[str, Any]) -> bytes | None:
+    """Return a small value and delete it; the fence around every write makes that one step."""
+    found = rows_of(cursor, statements.kept, one)
+    cursor.execute(statements.forget, one)
+    return bytes(found[0]["value"]) if found else None
+
+
 def begin_run(cursor: Cursor, statements: Statements, holder: Holder) -> int:
     """Count a new run and return its number."""
     started_at = nanoseconds(holder.started_at)

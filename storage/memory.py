@@ -13,6 +13,7 @@ from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
     AlertChange,
     Batch,
+    Clock,
     DecisionRecord,
     Event,
     Inbound,
@@ -28,9 +29,15 @@ from storage.price_slots import newest_prices, price_rows, price_series
 
 
 class MemoryStore:
-    """The Store port. It outlives `close`, so that a test can open it again."""
+    """The Store port. It outlives `close`, so that a test can open it again.
 
-    def __init__(self) -> None:
+    Args:
+        clock: tells what has expired.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[bytes, datetime | None]] = {}
         self._run = 0
         self._is_open = False
         self._exclusive = False
@@ -202,6 +209,38 @@ class MemoryStore:
         ]
         return found[:limit]
 
+    async def overrides(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[OverrideRecord]:
+        """Return overrides, newest first."""
+        found = [record for record in self._overrides.values() if vehicle_id in {None, record.vehicle_id}]
+        found.sort(key=lambda record: record.vehicle_id)
+        return sorted(found, key=lambda record: record.override.set_at, reverse=True)[:limit]
+
+    async def keep(self, space: str, key: str, value: bytes, *, expires_at: datetime | None = None) -> None:
+        """Keep a value under a name within a space, in place of what was there."""
+        self._require_writing()
+        self._kept[space, rows.plain_text(key)] = (value, expires_at)
+
+    async def kept(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name; None where nothing is, or it has expired."""
+        return (await self.all_kept(space)).get(rows.plain_text(key))
+
+    async def all_kept(self, space: str) -> dict[str, bytes]:
+        """Return all that a space keeps and that has not expired, by name, in the order of the names."""
+        now = self._clock.now()
+        found = [
+            (key, value)
+            for (of_space, key), (value, expires_at) in self._kept.items()
+            if of_space == space and (expires_at is None or expires_at > now)
+        ]
+        return dict(sorted(found))
+
+    async def spend(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name and delete it: one caller gets it, once; None where there is nothing."""
+        self._require_writing()
+        value = (await self.all_kept(space)).get(rows.plain_text(key))
+        self._kept.pop((space, rows.plain_text(key)), None)
+        return value
+
     async def prune(self, *, before: Mapping[str, datetime]) -> int:
         """Delete what is older than the instant given per table; return how many went. What is open is never old."""
         prunings: dict[str, Callable[[datetime], int]] = {
@@ -213,6 +252,7 @@ class MemoryStore:
             "session": lambda at: _drop(self._sessions, lambda s: _is_before(s.unplugged_at, at)),
             "alert": lambda at: _drop_from(self._alerts, lambda a: _is_before(a.cleared_at, at)),
             "journal": lambda at: _drop_from(self._journal, lambda e: bool(e["t"] < nanoseconds(at))),
+            "kept": lambda at: _drop(self._kept, lambda kept: _is_before(kept[1], at)),
         }
         self._require_writing()
         if unknown := before.keys() - prunings.keys():

@@ -38,12 +38,12 @@ def open_store(url: str, *, clock: Clock, durable: bool = True) -> Store:
 
     Args:
         url: as above.
-        clock: tells when a run began.
+        clock: tells when a run began, and what has expired.
         durable: False spares SQLite the waiting for the disk, for a database that is thrown away afterwards.
 
     Raises:
         StoreError: the URL is of no known kind.
     """
     if url.startswith(MEMORY):
-        return MemoryStore()
+        return MemoryStore(clock)
     return SqlStore(database_of(url, durable=durable), clock=clock)

@@ -146,6 +146,21 @@ def override_row(record: OverrideRecord) -> Row:
     }
 
 
+def override_record(row: Row) -> OverrideRecord:
+    """Return the override of a row."""
+    return OverrideRecord(
+        vehicle_id=row["vehicle_id"],
+        override=mapping.decode_override(row["body"]),
+        cleared_at=from_instant(row["cleared_at"]),
+        cleared_by=row["cleared_by"],
+    )
+
+
+def kept_row(space: str, key: str, value: bytes, expires_at: datetime | None) -> Row:
+    """Return the row of a small value."""
+    return {"space": space, "key": plain_text(key), "value": value, "expires_at": instant(expires_at)}
+
+
 def session_row(record: SessionRecord) -> Row:
     """Return the row of a session."""
     return {

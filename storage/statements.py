@@ -21,7 +21,7 @@ def _table(row: type[tables.Row]) -> Table:
     return cast("Table", cast("Any", row).__table__)
 
 
-META, INBOX, SEEN_EVENT, VEHICLE, PRICE, DECISION, BLOB, COMMAND, OVERRIDE, SESSION, ALERT, JOURNAL = (
+META, INBOX, SEEN_EVENT, VEHICLE, PRICE, DECISION, BLOB, COMMAND, OVERRIDE, SESSION, ALERT, JOURNAL, KEPT = (
     _table(row)
     for row in (
         tables.MetaRow,
@@ -36,6 +36,7 @@ META, INBOX, SEEN_EVENT, VEHICLE, PRICE, DECISION, BLOB, COMMAND, OVERRIDE, SESS
         tables.SessionRow,
         tables.AlertRow,
         tables.JournalRow,
+        tables.KeptRow,
     )
 )
 
@@ -151,6 +152,16 @@ class Statements:
             .order_by(DECISION.c.at.desc(), DECISION.c.row.desc())
             .limit(1)
         )
+        # small values
+        alive = KEPT.c.expires_at.is_(None) | (KEPT.c.expires_at > bindparam("now"))
+        one = (KEPT.c.space == bindparam("of_space"), KEPT.c.key == bindparam("of_key"))
+        self.keep = upsert(KEPT)
+        self.kept = self._query(select(KEPT.c.value).where(*one, alive))
+        self.all_kept = self._query(
+            select(KEPT.c.key, KEPT.c.value).where(KEPT.c.space == bindparam("of_space"), alive).order_by(KEPT.c.key)
+        )
+        self.forget = self._text(delete(KEPT).where(*one))
+
         self.prune = {name: self._pruning(statement) for name, statement in _prunings().items()}
 
     def decisions(self, *, one_vehicle: bool) -> Query:
@@ -174,6 +185,13 @@ class Statements:
         query = select(SESSION).order_by(SESSION.c.plugged_at.desc(), SESSION.c.id.desc())
         if one_vehicle:
             query = query.where(SESSION.c.vehicle_id == bindparam("vehicle_id"))
+        return self._query(query.limit(bindparam("up_to")))
+
+    def overrides(self, *, one_vehicle: bool) -> Query:
+        """Select overrides, newest first."""
+        query = select(OVERRIDE).order_by(OVERRIDE.c.set_at.desc(), OVERRIDE.c.vehicle_id)
+        if one_vehicle:
+            query = query.where(OVERRIDE.c.vehicle_id == bindparam("vehicle_id"))
         return self._query(query.limit(bindparam("up_to")))
 
     def alerts(self, *, open_only: bool) -> Query:
@@ -245,6 +263,7 @@ def _prunings() -> dict[str, Delete]:
         SESSION: (SESSION.c.unplugged_at < before,),
         ALERT: (ALERT.c.cleared_at < before,),
         JOURNAL: (JOURNAL.c.t < before,),
+        KEPT: (KEPT.c.expires_at < before,),
     }
     statements: dict[str, Delete] = {}
     for table, conditions in old.items():

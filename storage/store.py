@@ -22,6 +22,7 @@ from scheduler.ports import (
     Event,
     Inbound,
     InboxRow,
+    OverrideRecord,
     SessionRecord,
     Versioned,
 )
@@ -224,6 +225,38 @@ class SqlStore:
         query = self._statements.journal(one_run=run is not None, one_vehicle=vehicle_id is not None)
         values = {"after": after, "run": run, "vehicle_id": vehicle_id, "up_to": limit}
         return [rows.journal_event(row) for row in await self._read(query, values)]
+
+    async def overrides(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[OverrideRecord]:
+        """Return overrides, newest first."""
+        query = self._statements.overrides(one_vehicle=vehicle_id is not None)
+        found = await self._read(query, {"vehicle_id": vehicle_id, "up_to": limit})
+        return [rows.override_record(row) for row in found]
+
+    # --- small values
+
+    async def keep(self, space: str, key: str, value: bytes, *, expires_at: datetime | None = None) -> None:
+        """Keep a value under a name within a space, in place of what was there."""
+        row = rows.kept_row(space, key, value, expires_at)
+        await self.writer.submit(lambda cursor: cursor.execute(self._statements.keep, row))
+
+    async def kept(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name; None where nothing is, or it has expired."""
+        found = await self._read(self._statements.kept, self._kept_one(space, key))
+        return bytes(found[0]["value"]) if found else None
+
+    async def all_kept(self, space: str) -> dict[str, bytes]:
+        """Return all that a space keeps and that has not expired, by name, in the order of the names."""
+        values = {"of_space": space, "now": nanoseconds(self._clock.now())}
+        found = {row["key"]: bytes(row["value"]) for row in await self._read(self._statements.all_kept, values)}
+        return dict(sorted(found.items()))  # a server may have its own idea of an order
+
+    async def spend(self, space: str, key: str) -> bytes | None:
+        """Return what is kept under a name and delete it: one caller gets it, once; None where there is nothing."""
+        one = self._kept_one(space, key)
+        return await self.writer.submit(lambda cursor: batches.spend(cursor, self._statements, one))
+
+    def _kept_one(self, space: str, key: str) -> rows.Row:
+        return {"of_space": space, "of_key": rows.plain_text(key), "now": nanoseconds(self._clock.now())}
 
     # --- upkeep
 

@@ -190,6 +190,17 @@ class AlertRow(Row, table=True):
     cleared_at: int | None = Field(default=None, sa_type=BigInteger, index=True)
 
 
+class KeptRow(Row, table=True):
+    """A small value under a name: a home made at run time, a link's state, a login. Gone once it has expired."""
+
+    __tablename__ = "kept"
+
+    space: str = Field(primary_key=True, sa_type=String)
+    key: str = Field(primary_key=True, sa_type=String)
+    value: bytes = Field(sa_type=LargeBinary)
+    expires_at: int | None = Field(default=None, sa_type=BigInteger, index=True)
+
+
 class JournalRow(Row, table=True):
     """One event of the journal. `body` is the whole event as JSON; the other columns find it."""
 

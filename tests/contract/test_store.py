@@ -399,3 +399,62 @@ async def test_row_numbers_go_on_after_everything_was_pruned(opened):
 
 async def test_ping_proves_that_it_can_write(opened):
     await opened.ping()
+
+
+# --- overrides and small values
+
+
+async def test_overrides_are_read_newest_first(opened):
+    old, new = override(), override(at=after(60), cleared_at=after(70))
+    await opened.commit(Batch(overrides=[old]))
+    await opened.commit(Batch(overrides=[new]))
+    assert await opened.overrides() == [new, old]
+    assert await opened.overrides(vehicle_id="v1", limit=1) == [new]
+    assert await opened.overrides(vehicle_id="other") == []
+
+
+async def test_a_small_value_is_kept_by_space_and_name(opened):
+    await opened.keep("home", "a", b"\x00one")
+    await opened.keep("home", "b", b"two")
+    await opened.keep("link", "a", b"three")
+    await opened.keep("home", "a", b"again")
+    assert await opened.kept("home", "a") == b"again"
+    assert await opened.kept("home", "nothing") is None
+    assert list((await opened.all_kept("home")).items()) == [("a", b"again"), ("b", b"two")]
+
+
+async def test_a_small_value_survives_closing(store):
+    async with running(store):
+        await store.keep("home", "a", b"one")
+    async with running(store):
+        assert await store.kept("home", "a") == b"one"
+
+
+async def test_what_has_expired_is_no_longer_there(opened):
+    await opened.keep("link", "old", b"1", expires_at=after(-1))
+    await opened.keep("link", "new", b"2", expires_at=after(1))
+    assert await opened.kept("link", "old") is None
+    assert await opened.spend("link", "old") is None
+    assert await opened.all_kept("link") == {"new": b"2"}
+
+
+async def test_what_is_kept_again_lives_by_its_new_end(opened):
+    await opened.keep("link", "a", b"1", expires_at=after(-1))
+    await opened.keep("link", "a", b"2")
+    assert await opened.kept("link", "a") == b"2"
+
+
+async def test_a_small_value_is_spent_once_whoever_asks_at_the_same_time(opened):
+    await opened.keep("link", "a", b"1", expires_at=after(1))
+    spent = await asyncio.gather(*(opened.spend("link", "a") for _ in range(20)))
+    assert [value for value in spent if value is not None] == [b"1"]
+    assert await opened.kept("link", "a") is None
+
+
+async def test_what_has_expired_can_be_pruned_and_the_rest_never(opened):
+    await opened.keep("link", "old", b"1", expires_at=after(-60))
+    await opened.keep("link", "new", b"2", expires_at=after(60))
+    await opened.keep("home", "a", b"3")
+    assert await opened.prune(before={"kept": T0}) == 1
+    assert await opened.all_kept("link") == {"new": b"2"}
+    assert await opened.all_kept("home") == {"a": b"3"}

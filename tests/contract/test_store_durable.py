@@ -149,7 +149,7 @@ async def test_an_upgrade_keeps_every_row(database_url, tmp_path):
     assert execute(database_url, "SELECT id, house_id, colour, version FROM vehicle") == [("v1", "h1", "red", 1)]
     assert execute(database_url, "SELECT count(*) FROM journal") == [(2,)]
     if database_url.startswith("sqlite"):
-        copy = f"{database_url}.0001-before-9000"
+        copy = f"{database_url}.{MIGRATIONS.head}-before-9000"
         async with running(store_on(copy)) as store:
             assert [read.version for read in await store.states()] == [1]
 

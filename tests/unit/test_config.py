@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from scheduler.clock import SystemClock
 from scheduler.config import Secret, load, policy_sets, price_feeds, warnings
 from scheduler.config import installed as find_installed
 from scheduler.config.checks import Installed
@@ -143,7 +144,7 @@ async def test_what_is_named_is_built(write, tmp_path):
 
 async def test_what_retention_names_can_be_pruned(write):
     settings = load(write(ENODE), ENVIRON)
-    store = MemoryStore()
+    store = MemoryStore(SystemClock())
     await store.open(node="here")
     assert await store.prune(before=settings.retained_since(NOW)) == 0
 

@@ -1,20 +1,18 @@
 """A vehicle as it truly is: battery, plug, place, moods; commands and people act on it here."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from simulator.agenda import Timer
 from simulator.capability import Capability
 from simulator.character import Habit, Mood
 from simulator.charger import Charger
-from simulator.instants import next_departure
+from simulator.logbook import Logbook
 from simulator.physics import Battery
 from simulator.places import Point, distance_m
-from simulator.session import Session
 from simulator.telemetry import Telemetry
+from simulator.timers import Timers
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -31,6 +29,7 @@ SCOPES = ("vehicle:control:charging", "vehicle:read:data", "vehicle:read:locatio
 HANDSHAKE_S = 15.0
 TRUTH_EVERY_S = 900.0
 HOME_RADIUS_M = 100.0
+KM_PER_KWH = 6.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,6 +54,7 @@ class Vehicle:
     weakness_kw: float | None = None  # what it truly takes, where that is less than it should
     charge_limit_pct: float = 90.0
     range_km: float = 400.0
+    odometer_km: float = 18_240.0
     auto_start: bool = True
     native_control: bool = True
     has_gps: bool = True
@@ -74,19 +74,20 @@ class Vehicle:
     smart_policy: dict[str, object] = field(
         default_factory=lambda: {"isEnabled": False, "deadline": None, "minimumChargeLimit": 0}
     )
-    session: Session | None = None
     position: Point = field(init=False)
     stored_kwh: float = field(init=False)
     active_at: datetime = field(init=False)
     telemetry: Telemetry = field(init=False)
     _since: datetime = field(init=False)
-    _timers: dict[str, Timer] = field(init=False, default_factory=dict)
+    _timers: Timers = field(init=False)
+    _logbook: Logbook = field(init=False)
 
     def __post_init__(self) -> None:
         self.position = self.home
         self.stored_kwh = self.battery.capacity_kwh * self.soc_pct / 100
         self._since = self.active_at = self.world.agenda.now
         self.rng = random.Random(f"{self.world.seed}:{self.id}")
+        self._timers, self._logbook = Timers(self.world.agenda), Logbook(self)
         self.telemetry = Telemetry(self)
 
     # what is so now
@@ -162,10 +163,25 @@ class Vehicle:
             charger.moved()
             self.world.pairing.plugged(self, charger)
         if self.at_home:
-            self._open_session()
+            self._logbook.open()
         self.changed("plug")
         if self.auto_start:
             self._begin("auto")
+
+    def hangs_on(self, charger: Charger) -> None:
+        """Learn that the charger the car is plugged into has just been linked; nothing moves.
+
+        Raises:
+            ValueError: the car is not plugged in, hangs on a known charger already, or the charger is taken.
+        """
+        self.world.catch_up()
+        if not self.plugged or self.charger is not None or charger.vehicle is not None:
+            raise ValueError(f"{self.id} cannot be found at charger {charger.id}")
+        self.settle()
+        self.charger, charger.vehicle = charger, self
+        self._plan_end()
+        self.world.pairing.plugged(self, charger)
+        self.changed("linked")
 
     def unplug(self) -> None:
         """Take the plug out; nothing happens when it is out already."""
@@ -173,17 +189,14 @@ class Vehicle:
         if not self.plugged:
             return
         self.settle()
-        self._drop_timers()
+        self._timers.clear()
         self.delivery = UNPLUGGED
         charger, self.charger = self.charger, None
         self.held_by_person = False
         if charger is not None:
             charger.vehicle = None
             charger.moved()
-        if self.session is not None:
-            self.session.unplugged_at = self.world.agenda.now
-            self.world.closed_sessions.append(self.session)
-            self.session = None
+        self._logbook.close()
         self.changed("unplug")
         self.world.pairing.unplugged(self)
 
@@ -192,6 +205,7 @@ class Vehicle:
         self.unplug()
         self.stored_kwh = max(0.05 * self.battery.capacity_kwh, self.stored_kwh - used_kwh)
         self.position = place
+        self.odometer_km += used_kwh * KM_PER_KWH
         self.changed("drive")
 
     # who acts on it
@@ -262,8 +276,7 @@ class Vehicle:
             before_kwh = self.stored_kwh
             seconds = (now - self._since).total_seconds()
             self.stored_kwh = self.battery.charge(stored_kwh=before_kwh, limit_kw=self.limit_kw, seconds=seconds)
-            if self.session is not None:
-                self.session.draw(self._since, now, (self.stored_kwh - before_kwh) / self.battery.efficiency)
+            self._logbook.draw(self._since, now, (self.stored_kwh - before_kwh) / self.battery.efficiency)
         self._since = now
 
     def limit_changed(self) -> None:
@@ -275,8 +288,7 @@ class Vehicle:
         """Tell the truth, note what blocks, and have the provider notice in its own time."""
         self.settle()
         self.active_at = self.world.agenda.now
-        if self.session is not None:
-            self.session.note(self.world.agenda.now, self._blocked_by())
+        self._logbook.note()
         self.telemetry.moved()
         if self.charger is not None:
             self.charger.moved()
@@ -286,18 +298,12 @@ class Vehicle:
         """Report the truth, and again in a quarter of an hour while plugged in."""
         self.world.tell_truth(self, cause)
         if self.plugged:
-            self._replace("truth", TRUTH_EVERY_S, lambda: self.tell("time"))
+            self._timers.set("truth", TRUTH_EVERY_S, lambda: self.tell("time"))
 
     def path_changed(self) -> None:
         """Note that the way for commands opened or closed."""
-        if self.session is not None:
-            self.session.note(self.world.agenda.now, self._blocked_by())
+        self._logbook.note()
         self.tell("path")
-
-    def _blocked_by(self) -> str | None:
-        if self.held_by_person:
-            return "a person held the car"
-        return None if self.path_open or self.charging else "the command path was down"
 
     def _begin(self, cause: str) -> None:
         self.settle()
@@ -307,7 +313,7 @@ class Vehicle:
             self.delivery = COMPLETE
         else:
             self.delivery = INITIALIZING
-            self._replace("phase", HANDSHAKE_S, lambda: self._flow(cause))
+            self._timers.set("phase", HANDSHAKE_S, lambda: self._flow(cause))
         self.changed(cause)
 
     def _flow(self, cause: str) -> None:
@@ -321,48 +327,13 @@ class Vehicle:
             seconds = self.battery.seconds_to(
                 stored_kwh=self.stored_kwh, goal_kwh=self._goal_kwh(), limit_kw=self.limit_kw
             )
-            self._replace("phase", min(seconds, 1e8), lambda: self._halt(COMPLETE, "car"))
+            self._timers.set("phase", min(seconds, 1e8), lambda: self._halt(COMPLETE, "car"))
 
     def _halt(self, delivery: str, cause: str) -> None:
         self.settle()
-        if timer := self._timers.pop("phase", None):
-            timer.cancel()
+        self._timers.cancel("phase")
         self.delivery = delivery
         self.changed(cause)
 
     def _goal_kwh(self) -> float:
         return self.battery.capacity_kwh * self.charge_limit_pct / 100
-
-    def _open_session(self) -> None:
-        now = self.world.agenda.now
-        habit = self.habit
-        departure_at = next_departure(now, habit.departure, habit.days, self.timezone) if habit else None
-        self.session = Session(
-            vehicle_id=self.id,
-            user_id=self.user_id,
-            battery=self.battery,
-            plugged_at=now,
-            stored_at_plug_in_kwh=self.stored_kwh,
-            limit_kw=self.limit_kw,
-            charge_limit_pct=self.charge_limit_pct,
-            target_soc_pct=habit.target_soc_pct if habit else None,
-            departure_at=None,
-        )
-        if departure_at is not None:
-            seconds = (departure_at - now).total_seconds()
-            self._replace("departure", seconds, lambda: self._reach_departure(departure_at))
-
-    def _reach_departure(self, departure_at: datetime) -> None:
-        if self.session is not None:
-            self.session.departure_at = departure_at
-            self.session.soc_at_departure_pct = self.true_soc_pct()
-
-    def _replace(self, name: str, seconds: float, do: Callable[[], None]) -> None:
-        if timer := self._timers.pop(name, None):
-            timer.cancel()
-        self._timers[name] = self.world.agenda.at(self.world.agenda.now + timedelta(seconds=seconds), do)
-
-    def _drop_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()

@@ -5,16 +5,18 @@ from scheduler.config.checks import Installed
 from scheduler.config.doubts import warnings
 from scheduler.config.loading import installed, load, socket_path, state_directory
 from scheduler.config.secrets import Secret
-from scheduler.config.settings import Enode, Log, PriceSpec, Settings, StatusPage, Webhook
+from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
+from scheduler.config.shown import ShownSetting
 
 __all__ = [
     "Enode",
+    "HttpPort",
     "Installed",
     "Log",
     "PriceSpec",
     "Secret",
     "Settings",
-    "StatusPage",
+    "ShownSetting",
     "Webhook",
     "installed",
     "load",

@@ -14,7 +14,8 @@ from scheduler.config.checks import Installed, Problem, problems_of
 from scheduler.config.control import limits_of
 from scheduler.config.reading import Written, read
 from scheduler.config.secrets import CLIENT_ID, SECRETS, Found, Secret, SecretSpec, find
-from scheduler.config.settings import Enode, Log, PriceSpec, Settings, StatusPage, Webhook
+from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
+from scheduler.config.shown import HIDDEN, ShownSetting, shown_settings
 from scheduler.config.tables import PREFIX, SHORTEST_SECRET_BYTES, File, HomeTable, address_of
 from scheduler.core.errors import ConfigError
 from scheduler.core.model import Home, PolicySpec, VehicleSpec
@@ -96,14 +97,14 @@ def _problems_of_secrets(written: Written, kept: Mapping[str, Found | None]) -> 
         yield "enode.client_secret", _missing(SECRETS[0])
     if kept["enode.client_id"] is None and not (isinstance(enode, dict) and "client_id" in enode):
         yield "enode.client_id", _missing(CLIENT_ID)
-    secret = kept["webhook.secret"]
-    if secret is None and isinstance(webhook, dict) and webhook.get("public_url"):
+    if kept["webhook.secret"] is None and isinstance(webhook, dict) and webhook.get("public_url"):
         yield "webhook.secret", f"{_missing(SECRETS[1])}; `openssl rand -hex 32` makes one"
-    if secret is not None and not secret.problem:
-        length = len(secret.text.encode())
+    for key in ("webhook.secret", "http.token"):
+        secret = kept[key]
+        length = len(secret.text.encode()) if secret is not None and not secret.problem else SHORTEST_SECRET_BYTES
         if not SHORTEST_SECRET_BYTES <= length <= LONGEST_SECRET_BYTES:
             bounds = f"{SHORTEST_SECRET_BYTES} to {LONGEST_SECRET_BYTES} bytes"
-            yield "webhook.secret", f"must have {bounds}, not {length}; `openssl rand -hex 32` makes one"
+            yield key, f"must have {bounds}, not {length}; `openssl rand -hex 32` makes one"
 
 
 def _missing(spec: SecretSpec) -> str:
@@ -132,7 +133,9 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
     enode = _enode(file, kept)
     host, port = address_of(file.webhook.listen)
     page = address_of(file.http.listen) if file.http.listen else ("", 0)
-    webhook_secret = kept["webhook.secret"]
+    webhook_secret, token = kept["webhook.secret"], kept["http.token"]
+    origins = {**written.origins, **{key: found.origin for key, found in kept.items() if found}}
+    socket = Path(file.socket) if file.socket else socket_path(environ)
     return Settings(
         enode=enode,
         webhook=Webhook(
@@ -141,10 +144,15 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
             port=port,
             secret=Secret(webhook_secret.text) if webhook_secret else None,
         ),
-        http=StatusPage(
-            enabled=bool(file.http.listen), host=page[0], port=page[1], allowed_hosts=file.http.allowed_hosts
+        http=HttpPort(
+            enabled=bool(file.http.listen),
+            host=page[0],
+            port=page[1],
+            allowed_hosts=file.http.allowed_hosts,
+            page=file.http.page,
+            token=Secret(token.text) if token else None,
         ),
-        socket=Path(file.socket) if file.socket else socket_path(environ),
+        socket=socket,
         storage_url=storage_url,
         limits=limits_of(file.control),
         prices=tuple(
@@ -161,10 +169,31 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
             name.removesuffix("_days"): timedelta(days=days) for name, days in file.retention.model_dump().items()
         },
         digest=_digest(file, enode.client_id, storage_url),
-        origins={**written.origins, **{key: found.origin for key, found in kept.items() if found}},
+        origins=origins,
         path=written.path,
         notes=written.notes,
+        shown=_shown(file, kept, origins, enode=enode, socket=socket, storage_url=storage_url),
     )
+
+
+def _shown(
+    file: File,
+    kept: Mapping[str, Found | None],
+    origins: Mapping[str, str],
+    *,
+    enode: Enode,
+    socket: Path,
+    storage_url: str,
+) -> tuple[ShownSetting, ...]:
+    """Return the settings as a person may see them; a secret by its name and origin alone."""
+    tree = file.model_dump(mode="json")
+    tree["enode"] |= {"url": enode.api_url, "token_url": enode.token_url, "client_id": enode.client_id}
+    tree |= {"socket": str(socket), "storage": {"url": storage_url}}
+    for spec in SECRETS:
+        if kept[spec.key] is not None:
+            table, _, key = spec.key.partition(".")
+            tree[table][key] = HIDDEN
+    return shown_settings(tree, origins)
 
 
 def _enode(file: File, kept: Mapping[str, Found | None]) -> Enode:

@@ -37,6 +37,7 @@ class SecretSpec:
 SECRETS = (
     SecretSpec(key="enode.client_secret", variable="KWHEN_ENODE__CLIENT_SECRET", file="enode_client_secret"),
     SecretSpec(key="webhook.secret", variable="KWHEN_WEBHOOK__SECRET", file="webhook_secret"),
+    SecretSpec(key="http.token", variable="KWHEN_HTTP__TOKEN", file="http_token"),
 )
 
 CLIENT_ID = SecretSpec(key="enode.client_id", variable="KWHEN_ENODE__CLIENT_ID", file="enode_client_id")

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from scheduler.config.secrets import Secret
+from scheduler.config.shown import ShownSetting
 from scheduler.core.model import Home, Limits
 
 
@@ -38,13 +39,18 @@ class Webhook:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusPage:
-    """Where the read-only page listens, and the Host names it answers to."""
+class HttpPort:
+    """Where the pages listen, the Host names they answer to, and the token of programs, if there is one.
+
+    `page` is `dashboard` (behind a login) or `status` (read-only, without one).
+    """
 
     enabled: bool
     host: str
     port: int
     allowed_hosts: tuple[str, ...]
+    page: str = "dashboard"
+    token: Secret | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +76,12 @@ class Settings:
 
     `digest` is the SHA-256 of the effective configuration without its secrets. `origins` names, for each setting that
     is not at its default, where it came from. `retention` says per table how long it is kept. `coordinates` holds
-    latitude and longitude [degrees] of the homes that give them.
+    latitude and longitude [degrees] of the homes that give them. `shown` is the whole of it as a person may see it.
     """
 
     enode: Enode
     webhook: Webhook
-    http: StatusPage
+    http: HttpPort
     socket: Path
     storage_url: str = field(repr=False)  # may hold a password
     limits: Limits
@@ -88,12 +94,15 @@ class Settings:
     origins: Mapping[str, str]
     path: Path | None
     notes: tuple[str, ...] = ()
+    shown: tuple[ShownSetting, ...] = ()
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret in force, for redaction."""
         yield self.enode.client_secret.reveal()
         if self.webhook.secret is not None:
             yield self.webhook.secret.reveal()
+        if self.http.token is not None:
+            yield self.http.token.reveal()
         if password := urlsplit(self.storage_url).password:
             yield unquote(password)
 

@@ -136,14 +136,15 @@ class WebhookTable(Table):
 
 
 class HttpTable(Table):
-    """`[http]`: the read-only status page. It has no login, so it stays on this machine."""
+    """`[http]`: the dashboard, behind a login; or the read-only status page, which has none and stays here."""
 
+    page: Literal["dashboard", "status"] = "dashboard"
     listen: Annotated[str, AfterValidator(_address_or_none)] = "127.0.0.1:8790"
     allowed_hosts: tuple[Id, ...] = ("localhost", "127.0.0.1", "[::1]")
 
     @model_validator(mode="after")
     def _private(self) -> Self:
-        if self.listen and not on_this_machine(address_of(self.listen)[0]):
+        if self.page == "status" and self.listen and not on_this_machine(address_of(self.listen)[0]):
             raise ValueError("listen must be on this machine (127.0.0.1 or [::1]): the status page has no login")
         return self
 

@@ -212,6 +212,29 @@ def test_no_secret_is_shown(write):
     assert not any(secret in shown for secret in (CLIENT_SECRET, WEBHOOK_SECRET, "pass%20word"))
 
 
+def test_each_setting_is_shown_with_its_origin_and_no_secret_or_position(write):
+    environ = ENVIRON | {
+        "KWHEN_HTTP__TOKEN": "a token of sixteen",
+        "KWHEN_STORAGE__URL": "postgresql://me:pass%20word@db/kwhen",
+    }
+    home = '[[home]]\nid = "h"\nuser_id = "u"\ntimezone = "Europe/Oslo"\nmode = "observe"\nlatitude = 59.91387\nlongitude = 10.75225\n'
+    path = write(ENODE + '[http]\nlisten = "192.0.2.7:80"\n' + home)
+    settings = load(path, environ)
+    shown = {one.key: one for one in settings.shown}
+    assert settings.http.page == "dashboard"
+    assert (shown["http.listen"].value, shown["http.listen"].origin) == ("192.0.2.7:80", str(path))
+    assert (shown["http.token"].value, shown["http.token"].origin) == ("[hidden]", "KWHEN_HTTP__TOKEN")
+    assert (shown["storage.url"].value, shown["storage.url"].origin) == ("postgresql://db/kwhen", "KWHEN_STORAGE__URL")
+    assert shown["log.level"].origin == "default"
+    assert shown["home[0].latitude"].value == "about 59.9"
+    told = " ".join(f"{one.key} {one.value}" for one in settings.shown)
+    assert not any(hidden in told for hidden in ("sixteen", "word", CLIENT_SECRET, "59.91387", "10.75225"))
+
+
+def test_a_short_token_is_refused(refused):
+    assert any("http.token: must have 16 to 256 bytes" in one for one in refused(ENODE, KWHEN_HTTP__TOKEN="short"))
+
+
 def test_a_file_that_everybody_may_read_is_refused(refused, kept):
     (kept / "enode_client_secret").chmod(0o644)
     problems = refused(ENODE.replace("[enode]", f'secrets_dir = "{kept}"\n[enode]'), KWHEN_ENODE__CLIENT_SECRET="")
@@ -302,7 +325,7 @@ def test_every_problem_is_named_at_once_with_line_and_key(refused):
         pytest.param(ENODE + '[webhook]\npublic_url = "http://me.example/x"\n', "must begin with https", id="webhook-http"),
         pytest.param(ENODE + '[webhook]\npublic_url = "https://me.example"\n', "must have a path", id="webhook-path"),
         pytest.param(ENODE + '[webhook]\npublic_url = "https://me.example/x?y=1"\n', "query", id="webhook-query"),
-        pytest.param(ENODE + '[http]\nlisten = "0.0.0.0:8790"\n', "no login", id="page-outside"),
+        pytest.param(ENODE + '[http]\npage = "status"\nlisten = "0.0.0.0:8790"\n', "no login", id="page-outside"),
         pytest.param(ENODE + '[http]\nlisten = "127.0.0.1:99999"\n', "0 to 65535", id="port"),
         pytest.param(ENODE + '[storage]\nurl = "mysql://x"\n', "storage.url: must begin with one of sqlite", id="store"),
         pytest.param(ENODE + '[log]\nlevel = "loud"\n', "log.level: should be 'debug'", id="level"),

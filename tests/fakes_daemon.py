@@ -30,7 +30,8 @@ from scheduler.core.model import (
 )
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, Observation, PlaceFacet, Stamp
 from scheduler.core.terms import Price, PriceSlot, Stated, Target
-from scheduler.ports import AlertChange, DecisionRecord, SessionRecord
+from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord
+from tests.fake_onboarding import FakeOnboarding
 
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Oslo
 ZONE = "Europe/Oslo"
@@ -194,6 +195,9 @@ class FakeStore:
         self.events: list[dict[str, Any]] = []
         self.series: list[PriceSeries] = []
         self.blobs: dict[str, bytes] = {}
+        self.override_rows: list[OverrideRecord] = []
+        self.small: dict[tuple[str, str], tuple[bytes, datetime | None]] = {}
+        self.clock = StillClock()
         self.broken: KwhenError | None = None
 
     def _check(self) -> None:
@@ -249,6 +253,27 @@ class FakeStore:
         self._check()
         return [replace(s, slots=tuple(slot for slot in s.slots if slot.end > since)) for s in self.series]
 
+    async def overrides(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[OverrideRecord]:
+        self._check()
+        return [o for o in self.override_rows if vehicle_id in (None, o.vehicle_id)][:limit]
+
+    async def keep(self, space: str, key: str, value: bytes, *, expires_at: datetime | None = None) -> None:
+        self._check()
+        self.small[space, key] = (value, expires_at)
+
+    async def kept(self, space: str, key: str) -> bytes | None:
+        return (await self.all_kept(space)).get(key)
+
+    async def all_kept(self, space: str) -> dict[str, bytes]:
+        self._check()
+        now = self.clock.now()
+        return {k: v for (s, k), (v, end) in sorted(self.small.items()) if s == space and (end is None or end > now)}
+
+    async def spend(self, space: str, key: str) -> bytes | None:
+        value = await self.kept(space, key)
+        self.small.pop((space, key), None)
+        return value
+
 
 @dataclass(kw_only=True)
 class FakeDaemon:
@@ -262,8 +287,19 @@ class FakeDaemon:
     wishes: list[tuple[str, Override]] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    onboarding: FakeOnboarding = field(default_factory=FakeOnboarding)
+    happenings: list[dict[str, Any]] = field(default_factory=list)
     is_ready: bool = True
     refusal: KwhenError | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.store, FakeStore):
+            self.store.clock = self.clock
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what a test put into `happenings`, then end."""
+        for one in self.happenings:
+            yield one
 
     def homes(self) -> tuple[Home, ...]:
         return self.home_list

@@ -96,3 +96,37 @@ class StoreLocked(StoreError):  # noqa: N818
 
 class StoreNewer(StoreError):  # noqa: N818
     """The schema is newer than this program knows, or the file is damaged; exit status 65. Nothing was changed."""
+
+
+class OnboardError(KwhenError):
+    """Something of the setting-up that cannot be done. `remedy` says what to do instead."""
+
+    def __init__(self, text: str, *, remedy: str = "") -> None:
+        super().__init__(text)
+        self.remedy = remedy
+
+
+class NotThere(OnboardError):  # noqa: N818
+    """No such vehicle, charger, home, prompt or conflict."""
+
+
+class LinkOver(OnboardError):  # noqa: N818
+    """The link's state is unknown, was used, or has expired: begin again."""
+
+
+class Refused(OnboardError):  # noqa: N818
+    """Understood, and not done: it would contradict what is there."""
+
+
+class ReadOnlyHome(Refused):
+    """The home stands in the configuration file: change it there. `lines` is what to paste."""
+
+    def __init__(self, text: str, *, file: str, key: str, lines: str, remedy: str = "") -> None:
+        super().__init__(text, remedy=remedy)
+        self.file = file
+        self.key = key
+        self.lines = lines
+
+
+class HomeInvalid(ConfigError):  # noqa: N818
+    """A home that was handed over is not valid. `problems` as ever."""

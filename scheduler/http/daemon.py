@@ -1,12 +1,102 @@
 """The running daemon, as the faces see it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
+from scheduler.core.garage import (
+    Account,
+    Conflict,
+    HomeText,
+    InterventionCard,
+    LinkEnd,
+    LinkStart,
+    Pause,
+    Placed,
+    Position,
+    Prompt,
+)
 from scheduler.core.model import Decision, Home, Override, Situation, VehicleSpec, VehicleState
 from scheduler.http.problem import Problem
 from scheduler.ports import Clock, Store
+
+
+class Onboarding(Protocol):
+    """Setting up: accounts, links, homes. All may raise OnboardError, StoreError and ProviderError."""
+
+    async def users(self) -> list[str]:
+        """Return the users of all homes and of the provider's client, each once, those of homes first."""
+
+    async def account(self, user_id: str, *, fresh: bool = False) -> Account:
+        """Return what a user has linked, a few minutes old at most; read now with `fresh`."""
+
+    async def begin_link(self, user_id: str, kind: str, *, back_url: str, language: str = "browser") -> LinkStart:
+        """Open a link session for a `vehicle` or a `charger`.
+
+        The browser comes back to `back_url` with our `state` added to its query, valid once and for 24 hours.
+        A charger is refused before a vehicle is there (Refused).
+        """
+
+    async def finish_link(self, state: str, *, error: str = "") -> LinkEnd:
+        """Spend a state and return what was found since. Raises LinkOver when it is unknown, used or expired."""
+
+    async def link_progress(self, state: str) -> LinkEnd:
+        """Look, without spending the state, whether what was linked is there. Raises LinkOver as above."""
+
+    async def relink(self, asset_id: str, *, back_url: str, language: str = "browser") -> LinkStart:
+        """Open a link session for an account whose credentials were lost. Refused when nothing is wrong with it."""
+
+    async def prompts(self, user_id: str) -> tuple[Prompt, ...]:
+        """Return what the owner is asked to do next; dismissed prompts are left out."""
+
+    async def dismiss(self, user_id: str, prompt: str) -> None:
+        """Leave out a prompt from now on. Refused for a mandatory one."""
+
+    async def whereabouts(self, vehicle_id: str) -> Position:
+        """Return where a vehicle is now by its own GPS. NotThere when the provider does not tell."""
+
+    async def place(
+        self,
+        user_id: str,
+        *,
+        latitude: float,
+        longitude: float,
+        name: str,
+        timezone: str,
+        charger_ids: Sequence[str] = (),
+    ) -> Placed:
+        """Make the location of a home, or use one within 200 m, and put the chargers there. Refused at (0, 0)."""
+
+    async def interventions(self, vehicle_id: str, *, language: str = "en-US") -> tuple[InterventionCard, ...]:
+        """Return what a person can do for a vehicle, in the order to show it."""
+
+    async def conflicts(self, vehicle_id: str) -> tuple[Conflict, ...]:
+        """Return which other hands of the provider's are on a vehicle."""
+
+    async def resolve(self, vehicle_id: str, conflict: str) -> None:
+        """Switch one off at the provider."""
+
+    async def home_text(self, home_id: str) -> HomeText:
+        """Return a home as it was written, with the lines to paste. NotThere for an unknown one."""
+
+    async def homes_stored(self) -> tuple[Home, ...]:
+        """Return the homes that were made at run time."""
+
+    async def create_home(self, table: Mapping[str, Any]) -> Home:
+        """Make a home of a table in the shape of one `[[home]]`. HomeInvalid names what is wrong, a taken id too."""
+
+    async def change_home(self, home_id: str, table: Mapping[str, Any]) -> Home:
+        """Put another table in a home's place. ReadOnlyHome when it stands in the file."""
+
+    async def delete_home(self, home_id: str, *, release: bool) -> None:
+        """Delete a home. While a car of it is held: start it first with `release`, else Refused."""
+
+    async def pauses(self) -> tuple[Pause, ...]:
+        """Return what is paused now."""
+
+    async def pause(self, subject: str, *, until: datetime | None) -> None:
+        """Only watch a vehicle or a home (by id) until an instant; None or a past one resumes it. NotThere."""
 
 
 class Daemon(Protocol):
@@ -19,6 +109,13 @@ class Daemon(Protocol):
     @property
     def clock(self) -> Clock:
         """The clock by which it runs."""
+
+    @property
+    def onboarding(self) -> Onboarding:
+        """The setting-up."""
+
+    def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what happens from now on: `what` (vehicle, alert, link, homes, prices) and `vehicle`, an id or None."""
 
     def homes(self) -> tuple[Home, ...]:
         """Return the homes in force, in the order of the configuration."""

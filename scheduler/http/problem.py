@@ -6,7 +6,17 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from scheduler.core.errors import ConfigError, KwhenError, ProviderError, StoreError
+from scheduler.core.errors import (
+    ConfigError,
+    HomeInvalid,
+    KwhenError,
+    LinkOver,
+    NotThere,
+    OnboardError,
+    ProviderError,
+    ReadOnlyHome,
+    StoreError,
+)
 
 log = structlog.get_logger()
 
@@ -49,6 +59,17 @@ def _expected(error: KwhenError) -> Problem:
     match error:
         case Problem():
             return error
+        case HomeInvalid():
+            remedy = "Mend what is named; nothing was changed."
+            return Problem(422, "the home is not valid", remedy=remedy, problems=list(error.problems))
+        case ReadOnlyHome():
+            more = {"file": error.file, "key": error.key, "lines": error.lines}
+            return Problem(
+                409, "the home stands in the configuration file", detail=str(error), remedy=error.remedy, **more
+            )
+        case OnboardError():
+            status = 404 if isinstance(error, NotThere) else 410 if isinstance(error, LinkOver) else 409
+            return Problem(status, "not possible", detail=str(error), remedy=error.remedy)
         case ConfigError():
             remedy = "Mend the file and reload; nothing was changed."
             return Problem(422, "the configuration is wrong", remedy=remedy, problems=list(error.problems))

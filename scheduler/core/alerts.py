@@ -47,6 +47,9 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
     """Yield every alert that holds now."""
     yield from _at_risk(now, plan, wanted, done)
     yield from _of_session(now, plan, wanted, charge)
+    if now.gone:
+        text = "The provider no longer knows the car: link it again, and configure its new id."
+        yield AlertWish(code="GONE", text=text, severity="critical")
     if not now.credentials_valid:
         yield AlertWish(code="CREDENTIALS_LOST", text="Link the vendor account again.", severity="critical")
     if done.verdict.why == "unlisted-charger":

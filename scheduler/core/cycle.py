@@ -70,9 +70,14 @@ class Observed:
 
 
 def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limits: Limits, now: Stamp) -> Observed:
-    """Apply all news in order, then the clock. A reading is merged facet by facet; nothing is decided here."""
+    """Apply all news in order, then the clock. A reading is merged facet by facet; nothing is decided here.
+
+    A session that ended while nobody looked, as over a restart, ends before the news.
+    """
     events: list[Event] = []
     commands: dict[str, Command] = {}
+    state, ended_before, lines = expire(state, home=home, limits=limits, at=now.at)
+    events += lines
     for piece in news:
         state, lines, changed = _applied(state, piece, home=home, limits=limits)
         events += lines
@@ -84,7 +89,7 @@ def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limit
         state=tracked.state,
         events=(*events, *ended, *tracked.events),
         commands=tuple(commands.values()),
-        closed=closed,
+        closed=ended_before or closed,
     )
 
 
@@ -196,6 +201,7 @@ def situation_of(
         committed=state.committed,
         refreshed_at=state.refreshed_at,
         alerts=state.alerts,
+        gone=state.gone,
         claimed_elsewhere=claimed_elsewhere,
         credentials_valid=state.credentials_lost_at is None,
         clock_trusted=clock_trusted,
@@ -442,7 +448,7 @@ def input_key(now: Situation) -> tuple[object, ...]:
         session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
         session and (session.held_since, session.failed_resumes, session.corrections, session.strayed),
         tuple(p.fetched_at for p in now.prices), now.home, now.vehicle, now.limits, now.claimed_elsewhere,
-        now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
+        now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run, now.gone,
     )  # fmt: skip
 
 

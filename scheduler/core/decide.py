@@ -7,8 +7,10 @@ from scheduler.core.battery import Charge, estimate_soc
 from scheduler.core.command import Why
 from scheduler.core.desire import Want, latest_start, want
 from scheduler.core.dispatch import Dispatch, dispatch
+from scheduler.core.energy import usable_capacity_kwh
 from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, settled_at
-from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Reason, Situation, Verdict
+from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Quality, Reason, Situation, Verdict
+from scheduler.core.needs import missing_kwh
 from scheduler.core.planner import plan as make_plan
 from scheduler.core.tracking import next_look
 
@@ -37,7 +39,7 @@ def decide(now: Situation) -> Decision:
         due = _watch(now, None)
         return Decision(verdict=gate(now), desired=Desired.LEAVE, plan=Plan(), reasons=(reason,), next_due_at=due)
     charge, verdict = estimate_soc(now), gate(now)
-    if now.observation.charge.plugged is not True or now.session is None:
+    if now.observation.charge.plugged is False or now.session is None:
         return _not_ours(now, charge, verdict, code=verdict.why)
     if verdict.place is Place.AWAY:
         return _not_ours(now, charge, verdict, code="away")
@@ -55,7 +57,7 @@ def decide(now: Situation) -> Decision:
         look=done.verdict.why in UNHEARD or done.blocked_by == "clock",
         refresh=refresh,
         alerts=tuple(alerts(now, plan, charge, wanted, done)),
-        next_due_at=_next_due(now, plan, wanted, done, refreshing=refresh),
+        next_due_at=_earlier(_next_due(now, plan, wanted, done, refreshing=refresh), _filled_at(now, plan, charge)),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
     )
@@ -125,11 +127,28 @@ def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch, *, refre
     return _watch(now, min((d for d in due if d is not None and d > now.at), default=None))
 
 
+def _filled_at(now: Situation, plan: Plan, charge: Charge) -> datetime | None:
+    """Return when a charging car whose readings stand still may be at its target, by the highest power seen (P20)."""
+    capacity, session = usable_capacity_kwh(now), now.session
+    targets = [n.soc_pct for n in plan.needs if n.soc_pct is not None]
+    if now.observation.charge.charging is not True or charge.quality is not Quality.ESTIMATED or not targets:
+        return None
+    if capacity is None or session is None or session.max_kw <= 0 or charge.high_pct is None:
+        return None
+    left_kwh = missing_kwh(charge.high_pct, max(targets) + now.limits.eps_soc / 2, capacity)
+    return now.at + max(timedelta(hours=left_kwh / session.max_kw), now.limits.t_tick)
+
+
+def _earlier(*instants: datetime | None) -> datetime | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
 def _watch(now: Situation, due: datetime | None) -> datetime | None:
     """Bring the next look at a command in flight, or the end of an unplug's probation, into the due time."""
     extra = [due]
     if now.command is not None:
         extra.append(max(next_look(now.command, now.limits), now.at + timedelta(seconds=1)))
     if now.session is not None and now.session.unplugged_since is not None:
-        extra.append(max(now.session.unplugged_since + now.limits.t_unplug, now.at + timedelta(seconds=1)))
+        due_at = now.session.unplugged_since + now.limits.t_unplug
+        extra.append(due_at if due_at > now.at else now.at + timedelta(minutes=1))
     return min((d for d in extra if d is not None), default=None)

@@ -383,6 +383,7 @@ class Situation:
     committed: tuple[Interval, ...] = ()  # planned spans that have begun or are next (S13)
     refreshed_at: datetime | None = None
     alerts: tuple[str, ...] = ()  # codes raised now
+    gone: bool = False  # the provider no longer knows the vehicle
     claimed_elsewhere: bool = False  # another vehicle claims the same charger
     credentials_valid: bool = True
     clock_trusted: bool = True

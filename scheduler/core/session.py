@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from scheduler.core.accept import DROP_PCT
+from scheduler.core.battery import PLUG_IN_GRACE
 from scheduler.core.command import Action
 from scheduler.core.gate import place
 from scheduler.core.model import (
@@ -23,6 +25,9 @@ from scheduler.core.model import (
 from scheduler.core.observation import ChargeFacet, Delivery, Observation
 from scheduler.core.timeline import nanoseconds
 
+UNMOVED_KWH = 0.5
+"""So little energy since the plug-in does not move the state of charge."""
+
 METER_GAP = timedelta(minutes=45)
 """Power is not carried over a longer silence than this."""
 
@@ -35,6 +40,9 @@ LEARN_DOWN, LEARN_UP = 0.5, 0.2
 FLOWS_KEPT = 400
 SESSIONS_KEPT = 100
 LATENCIES_KEPT = 50
+
+UNCONFIRMED = timedelta(minutes=30)
+"""An unplug that no second reading has confirmed or denied is believed after this long."""
 
 Event = dict[str, Any]
 
@@ -58,7 +66,7 @@ def follow(
         if seen.charge.plugged is not True:
             return state, []
         return _open(state, home=home, at=at)
-    state = _metered(state, before.charge, seen.charge)
+    state = _soc_kept(_metered(state, before.charge, seen.charge), before.battery.soc_pct)
     state = _started(state, before.charge)
     state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
     return _plug_kept(state, home=home, at=at), hands
@@ -72,7 +80,8 @@ def expire(
     session, override = state.session, state.override
     if session is not None and session.unplugged_since is not None:
         elsewhere = state.observation.charge.plugged is not True and _moved(state.observation, home, session)
-        if elsewhere or at - session.unplugged_since >= limits.t_unplug:
+        since = at - session.unplugged_since
+        if elsewhere or (since >= limits.t_unplug and (_confirmed(state, session) or since >= UNCONFIRMED)):
             events.append({"k": "PLUG", "op": "out"})
             if override is not None and override.set_at < session.unplugged_since:
                 events.append({"k": "OVR", "op": "clear", "will": override.will, "from": Hand.CAR, "until": None})
@@ -82,6 +91,12 @@ def expire(
         events.append({"k": "OVR", "op": "clear", "will": override.will, "from": override.by, "until": None})
         state = replace(state, override=None)
     return state, None, events
+
+
+def _confirmed(state: VehicleState, session: Session) -> bool:
+    """Tell whether anything was heard after the first reading without the plug: one reading closes no session (P14)."""
+    received, since = state.observation.received, session.unplugged_since
+    return received is not None and since is not None and received.at > since
 
 
 def _moved(seen: Observation, home: Home, session: Session) -> bool:
@@ -105,13 +120,33 @@ def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleStat
         at_home=place(home, seen).place is Place.HOME,
         strayed=_elsewhere(seen, home),
         charging_when_opened=seen.charge.charging is True,
-        soc_at_start_pct=seen.battery.soc_pct,
+        soc_at_start_pct=_soc_since(seen, plugged_at),
         metered_at=plugged_at,
         started_since=plugged_at if seen.charge.charging else None,
         max_kw=seen.charge.power_kw or 0.0,
     )
     state = replace(state, session=session, overdue=(), watched=(), committed=())
     return state, [{"k": "PLUG", "op": "in"}]
+
+
+def _soc_since(seen: Observation, plugged_at: datetime) -> float | None:
+    """Return the state of charge if it was read since the plug-in: providers also tell the one before the trip."""
+    battery = seen.battery
+    return battery.soc_pct if battery.at is not None and battery.at >= plugged_at - PLUG_IN_GRACE else None
+
+
+def _soc_kept(state: VehicleState, before_pct: float | None) -> VehicleState:
+    """Set what the session began with when it is first known, or when a fall shows that it was wrong (P21)."""
+    session = state.session
+    assert session is not None
+    now_pct = _soc_since(state.observation, session.plugged_at)
+    if now_pct is None:
+        return state
+    fell = before_pct is not None and before_pct - now_pct > DROP_PCT
+    if not fell and session.soc_at_start_pct is not None:
+        return state
+    start_pct = now_pct if session.energy_kwh < UNMOVED_KWH else None
+    return replace(state, session=replace(session, soc_at_start_pct=start_pct))
 
 
 def _closed(state: VehicleState, session: Session) -> VehicleState:

@@ -97,7 +97,9 @@ class Poller:
         await self._acts.keep_readings(readings, home.user_id)
         seen = {r.vehicle_id for r in readings}
         for vehicle in home.vehicles:
-            if vehicle.id not in seen and vehicle.mode is not Mode.OFF:
+            kept = self._loop.states.get(vehicle.id)
+            known = kept is None or not kept.state.gone
+            if vehicle.id not in seen and vehicle.mode is not Mode.OFF and known:
                 self._acts.look(vehicle.id, home.user_id)  # missing from the list: gone, or only left out
 
     def _failed(self, home: Home, error: ProviderError) -> None:
@@ -118,6 +120,8 @@ def _rests(now: Situation, decision: Decision) -> bool:
 
 def _due_at(now: Situation, decision: Decision) -> datetime | None:
     """Return when a command is next expected: at the next edge of the plan while the car stands at home."""
+    if now.session is not None and now.session.unplugged_since is not None:
+        return now.at  # gone, or a plug that flaps
     if decision.verdict.place is Place.AWAY or decision.desired is Desired.LEAVE:
         return None
     if decision.command is not None or decision.verdict.why in ("settling", "unheard", "not-seen"):

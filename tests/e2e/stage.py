@@ -25,7 +25,7 @@ from scheduler.checker import Violation, check
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load
 from scheduler.core.command import Action, Command, CommandState
-from scheduler.core.model import VehicleState
+from scheduler.core.model import Hand, Override, VehicleState, Will
 from scheduler.ports import AlertChange, Event
 from scheduler.virtual_time import run_virtual
 from simulator.charger import Charger
@@ -39,7 +39,7 @@ from simulator.webhooks import Webhooks
 from simulator.world import World
 
 START_AT = datetime(2026, 1, 12, 16, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECRET = "a secret of the stage, long enough"
 PRICES_BY_HOUR = [0.20, 0.10, 0.10, 0.10, *[0.20] * 2, *[0.30] * 10, *[0.45] * 5, *[0.30] * 3]
 """Euro per kWh for each hour of the day in UTC."""
@@ -173,6 +173,10 @@ class Stage:
         await self.until("17:00")
         self.plug_in()
         await self.until("06:50")
+
+    async def wish(self, will: Will, **members: Any) -> None:
+        """Say what a person wants of the first car, as a face of the daemon does."""
+        await self.app.wish(self.car.id, Override(will=will, by=Hand.CLI, set_at=self.now(), **members))
 
     # what came of it
 

@@ -8,10 +8,9 @@ import pytest
 from scheduler.core.command import Action, CommandState
 from scheduler.core.model import Will
 from simulator.capability import INCAPABLE
-from tests.e2e.stage import Stage, perform, verified
+from tests.e2e.stage import DAY, Stage, perform, verified
 
 CONTROL = "/vehicles/*/charging"
-DAY = timedelta(days=1)
 
 
 def test_p01_commands_held_back_for_fifteen_minutes_at_the_planned_start():

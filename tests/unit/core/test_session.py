@@ -78,17 +78,39 @@ def test_a_flapping_plug_does_not_close_the_session():
 
 
 def test_a_session_closes_when_the_unplug_has_lasted():
-    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED).hears(14.9)
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED)
+    story.says(12, Delivery.UNPLUGGED).hears(14.9)
     assert story.state.session is not None
     story.hears(15)
     assert story.state.session is None
     assert story.closed is not None
 
 
+def test_one_reading_without_the_plug_closes_no_session_until_long_silence():
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED).hears(39)
+    assert story.state.session is not None
+    assert story.hears(40).state.session is None
+
+
+def test_a_session_that_ended_over_a_restart_ends_before_the_news():
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED)
+    opened = story.state.session.id
+    story.says(600, Delivery.STOPPED)
+    assert story.closed.id == opened
+    assert story.state.session.id != opened
+
+
+def test_what_the_provider_said_before_the_trip_is_not_where_the_session_began():
+    story = Story().says(0, Delivery.STOPPED, soc=75).says(5, Delivery.STOPPED, soc=40)
+    assert story.state.session.soc_at_start_pct == 75, "one sample proves no fall"
+    story.says(7, Delivery.STOPPED, soc=40)
+    assert story.state.session.soc_at_start_pct == 40
+
+
 def test_an_override_ends_with_the_session():
     story = Story().says(0, Delivery.STOPPED).hears(1, Override(will=Will.HOLD, by=Hand.CLI, set_at=T0))
     assert story.will is Will.HOLD
-    story.says(10, Delivery.UNPLUGGED).hears(16)
+    story.says(10, Delivery.UNPLUGGED).says(11, Delivery.UNPLUGGED).hears(16)
     assert story.will is None
     assert [e["op"] for e in story.events if e["k"] == "OVR"] == ["clear"]
 

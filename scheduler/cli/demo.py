@@ -5,9 +5,11 @@ watches (`demo_live`).
 """
 
 import asyncio
+import random
 import tempfile
 import time
 from pathlib import Path
+from uuid import UUID
 
 from scheduler.app import App
 from scheduler.cli.demo_configuration import Places
@@ -18,6 +20,7 @@ from scheduler.config import Settings, installed, policy_sets
 from scheduler.log import set_up
 from scheduler.ports import Clock
 from scheduler.virtual_time import run_virtual
+from scheduler.web_client import WebLimits
 from simulator.clock import LoopClock
 from simulator.scenario import demo_world
 from simulator.server import serve as serve_world
@@ -87,7 +90,14 @@ class FastRun:
             await simulator.stop()
 
     async def _with_daemon(self, settings: Settings, clock: Clock) -> Report:
-        app = App(settings, clock=clock, alarm_cap_s=NO_CAP_S)
+        ids = random.Random(f"commands:{self.seed}")  # noqa: S311 - the same commands bear the same ids in every run
+        app = App(
+            settings,
+            clock=clock,
+            alarm_cap_s=NO_CAP_S,
+            web_limits=WebLimits(idle_s=DAY.total_seconds()),
+            new_id=lambda: str(UUID(int=ids.getrandbits(128), version=4)),
+        )
         async with running(app) as broken:
             for _ in range(self.days):
                 await asyncio.wait([broken], timeout=DAY.total_seconds())

@@ -34,6 +34,9 @@ ALARM_CAP_S = 0.05
 
 READY_WITHIN_S = 30.0
 
+CURTAIN_S = 2.0
+"""After this much real time simulated time begins to run: both processes are up by then on most machines."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
@@ -57,8 +60,9 @@ async def _story(chosen: Show, directory: Path) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    clock = FastClock(start_at=START_AT, speed=chosen.speed, origin_s=loop.time())
-    async with _stage(chosen, origin_s=loop.time()) as url, aiohttp.ClientSession(url) as world:
+    origin_s = loop.time() + CURTAIN_S
+    clock = FastClock(start_at=START_AT, speed=chosen.speed, origin_s=origin_s)
+    async with _stage(chosen, origin_s=origin_s) as url, aiohttp.ClientSession(url) as world:
         description = await _ask(world, "description")
         places = Places(
             directory=directory,
@@ -67,6 +71,7 @@ async def _story(chosen: Show, directory: Path) -> int:
             page_port=free_port(chosen.port),
         )
         settings = prepare(places, description, at=clock.now(), seed=chosen.seed)
+        await asyncio.sleep(max(0.0, origin_s - loop.time()))
         set_up(settings.log, secrets=settings.secrets())
         async with publishing(places.prices, clock, seed=chosen.seed):
             app = App(settings, clock=clock, alarm_cap_s=ALARM_CAP_S * chosen.speed)

@@ -75,7 +75,12 @@ def market(seed: int) -> Market:
 
 
 def passing_place() -> str | None:
-    """Return a file system in memory with room enough, if there is one: what is thrown away need not reach a disk."""
+    """Return a file system in memory with room enough: what is thrown away need not reach a disk.
+
+    None, which means the usual place, where there is no such file system or TMPDIR names another.
+    """
+    if os.environ.get("TMPDIR"):
+        return None
     memory = Path("/dev/shm")  # noqa: S108 - only a directory of our own is made in it
     with contextlib.suppress(OSError):
         if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= ROOM_BYTES:

@@ -251,6 +251,7 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
     state, events = _told(state, now, decision)
     commands: list[Command] = []
     cancel = watch = None
+    looks = decision.look
     intent = None
     in_flight = state.command
     if decision.recall and in_flight is not None and in_flight.action_id is not None:
@@ -258,14 +259,13 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
         state, cancel = replace(state, command=in_flight), in_flight.action_id
         events.append({"k": "CANCEL", "cmd": in_flight.id, "pid": cancel})
         commands.append(in_flight)
-    elif in_flight is not None and in_flight.action_id is not None and next_look(in_flight, now.limits) <= now.at:
-        in_flight = replace(in_flight, looked_at=now.at)
+    elif in_flight is not None and _looked_for(in_flight) and next_look(in_flight, now.limits) <= now.at:
+        looks, in_flight = True, replace(in_flight, looked_at=now.at)
         state, watch = replace(state, command=in_flight), in_flight.action_id
     if decision.command is not None:
         state, intent, lines, changed = _intended(state, now, decision, conf=conf, new_id=new_id)
         events += lines
         commands += changed
-    look = decision.look or watch is not None or (in_flight is not None and intent is None and _lost(in_flight))
     if decision.refresh:
         state = replace(state, refreshed_at=now.at)
         events.append({"k": "REFRESH"})
@@ -285,15 +285,16 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
         intent=intent,
         cancel=cancel,
         watch=watch,
-        look=look,
+        look=looks,
         refresh=decision.refresh,
         raised=raised,
         cleared=cleared,
     )
 
 
-def _lost(command: Command) -> bool:
-    return command.state is CommandState.AMBIGUOUS
+def _looked_for(command: Command) -> bool:
+    """Tell whether looking can tell more: at the action, or, when the answer was lost, at the vehicle (S6)."""
+    return command.action_id is not None or command.state is CommandState.AMBIGUOUS
 
 
 def _watched(now: Situation) -> tuple[Overdue, ...]:

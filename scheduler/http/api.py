@@ -9,19 +9,16 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from scheduler.core.errors import StoreError
-from scheduler.core.model import Decision, Place
-from scheduler.http import asking, sentences, views
+from scheduler.core.model import Place
+from scheduler.http import asking, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
-from scheduler.http.overview import commands_of, names_of, plan_of, status_of, summary_of
+from scheduler.http.overview import commands_of, explanation_of, names_of, plan_of, status_of, summary_of
 from scheduler.http.problem import Problem, problems
 from scheduler.http.wishes import read_override
-from scheduler.http.wording import rfc3339
 from scheduler.ports import DecisionRecord
 
 DAEMON = web.AppKey("daemon", Daemon)
@@ -32,6 +29,13 @@ PRICES_BACK = timedelta(hours=24)
 def api_app(daemon: Daemon) -> web.Application:
     """Return the application that serves the whole API, health and metrics."""
     app = web.Application(middlewares=[problems], client_max_size=64 * 1024)
+    add_api(app, daemon)
+    add_health(app, daemon)
+    return app
+
+
+def add_api(app: web.Application, daemon: Daemon) -> None:
+    """Add the routes of `/api/v1`: on the socket as they are, on a port behind a guard."""
     app[DAEMON] = daemon
     v1 = "/api/v1"
     app.add_routes(
@@ -57,8 +61,6 @@ def api_app(daemon: Daemon) -> web.Application:
             web.post(f"{v1}/webhook", _webhook_do),
         ]
     )
-    add_health(app, daemon)
-    return app
 
 
 def add_health(app: web.Application, daemon: Daemon) -> None:
@@ -107,35 +109,7 @@ async def _explain(request: web.Request) -> web.Response:
     now = daemon.clock.now()
     asked = request.query.get("at")
     at = instant(asked, timezone=known.home.timezone, now=now, past=True) if asked else now
-    if at > now:
-        raise Problem(400, "that is in the future", detail=f"{rfc3339(at)}", remedy="`kwhen plan` shows what is meant.")
-    head = {"vehicle": known.spec.id, "name": known.name, "timezone": known.home.timezone, "at": rfc3339(at)}
-    last = daemon.last(known.spec.id)
-    if last is not None and last[0].at <= at:
-        situation, decision = last
-        told = views.decision_view(decision, situation, known.home.timezone)
-        curve = views.price_curve(situation)
-        observed = views.plain(situation.observation.charge)
-        return web.json_response(
-            head | told | {"plan": views.plan_view(decision.plan, prices=curve), "observed": observed}
-        )
-    record = await daemon.store.decision_at(known.spec.id, at)
-    if record is None:
-        remedy = "Older decisions are pruned; see `retention` in the configuration."
-        raise Problem(404, "nothing was decided by then", detail=f"{known.name} at {rfc3339(at)}", remedy=remedy)
-    return web.json_response(head | _recorded(record, known))
-
-
-def _recorded(record: DecisionRecord, known: Known) -> views.View:
-    """Return the explanation of a kept decision, read back by the core's own type."""
-    try:
-        decision = msgspec.json.decode(record.decision, type=Decision)
-        seen = json.loads(record.situation)["observation"]["charge"]
-    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the decision of {known.name} at {record.at} cannot be read: {error}") from error
-    told = views.decision_view(decision, None, known.home.timezone, at=record.at)
-    told["why"] = sentences.why(decision, at=record.at, timezone=known.home.timezone, charging=seen.get("charging"))
-    return told | {"plan": views.plan_view(decision.plan), "observed": seen, "command": record.command_id}
+    return web.json_response(await explanation_of(daemon, known, at=at))
 
 
 async def _override(request: web.Request) -> web.Response:

@@ -1,8 +1,17 @@
 """What the faces show of the running daemon: each view put together from its state, newest decision and history."""
 
-from scheduler.http import views
+import json
+from datetime import datetime
+
+import msgspec
+
+from scheduler.core.errors import StoreError
+from scheduler.core.model import Decision
+from scheduler.http import sentences, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles
+from scheduler.http.problem import Problem
 from scheduler.http.wording import rfc3339
+from scheduler.ports import DecisionRecord
 
 COMMANDS_SHOWN = 10
 
@@ -55,3 +64,38 @@ async def commands_of(daemon: Daemon, vehicle_id: str, limit: int = COMMANDS_SHO
     names = names_of(daemon)
     found = await daemon.store.commands(vehicle_id=vehicle_id, limit=limit)
     return [views.command_view(command, names) for command in found]
+
+
+async def explanation_of(daemon: Daemon, known: Known, *, at: datetime) -> views.View:
+    """Return what was decided about a vehicle, and why, as it stood at an instant.
+
+    Raises:
+        Problem: the instant is still to come (400), or nothing is kept of it (404).
+    """
+    if at > daemon.clock.now():
+        raise Problem(400, "that is in the future", detail=f"{rfc3339(at)}", remedy="`kwhen plan` shows what is meant.")
+    head = {"vehicle": known.spec.id, "name": known.name, "timezone": known.home.timezone, "at": rfc3339(at)}
+    last = daemon.last(known.spec.id)
+    if last is not None and last[0].at <= at:
+        situation, decision = last
+        told = views.decision_view(decision, situation, known.home.timezone)
+        curve = views.price_curve(situation)
+        observed = views.plain(situation.observation.charge)
+        return head | told | {"plan": views.plan_view(decision.plan, prices=curve), "observed": observed}
+    record = await daemon.store.decision_at(known.spec.id, at)
+    if record is None:
+        remedy = "Older decisions are pruned; see `retention` in the configuration."
+        raise Problem(404, "nothing was decided by then", detail=f"{known.name} at {rfc3339(at)}", remedy=remedy)
+    return head | _recorded(record, known)
+
+
+def _recorded(record: DecisionRecord, known: Known) -> views.View:
+    """Return the explanation of a kept decision, read back by the core's own type."""
+    try:
+        decision = msgspec.json.decode(record.decision, type=Decision)
+        seen = json.loads(record.situation)["observation"]["charge"]
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"the decision of {known.name} at {record.at} cannot be read: {error}") from error
+    told = views.decision_view(decision, None, known.home.timezone, at=record.at)
+    told["why"] = sentences.why(decision, at=record.at, timezone=known.home.timezone, charging=seen.get("charging"))
+    return told | {"plan": views.plan_view(decision.plan), "observed": seen, "command": record.command_id}

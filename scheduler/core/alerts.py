@@ -14,6 +14,9 @@ from scheduler.core.observation import Delivery
 AHEAD = timedelta(hours=2)
 """L5: a deadline at risk is told so long before the latest start, where physics allows."""
 
+SILENCE_PATIENCE = timedelta(minutes=30)
+"""A car that was read again in vain for so long is not heard of; sooner, the next answer may just be on its way."""
+
 CLAIM_PATIENCE = timedelta(minutes=15)
 """S1a: two cars claiming one charger are told of after this long."""
 
@@ -89,12 +92,25 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     if lst is None or lst - now.at > AHEAD or now.observation.charge.charging is True:
         return
     held = now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF)
-    stuck = done.verdict.place is Place.UNPROVEN and done.verdict.why not in ("settling", "not-seen")
+    stuck = _stuck(now, wanted, done)
     failing = now.session.failures > 0
     if held or stuck or failing or done.blocked_by in BLOCKERS:
         cause = "a person asked to hold" if held else done.verdict.text if stuck else "commands fail"
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+
+
+def _stuck(now: Situation, wanted: Want, done: Dispatch) -> bool:
+    """Tell whether the place is unproven in a way that may last: no answer for long, or evidence that says so.
+
+    A held car that sleeps within reach is no risk: it may be started on what was seen last (S1b).
+    """
+    why, seen = done.verdict.why, now.observation
+    if done.verdict.place is not Place.UNPROVEN or why == "settling":
+        return False
+    if why in ("unheard", "not-seen"):
+        return seen.received is None or now.at - seen.received.at > SILENCE_PATIENCE
+    return why != "stale" or seen.reachable is not True or wanted.desired is Desired.CHARGE
 
 
 def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Iterator[AlertWish]:

@@ -1,0 +1,147 @@
+"""Over arbitrary lives: no command leaves that the evidence does not carry, and the checker finds nothing broken."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from scheduler.core.command import Action, Outcome
+from scheduler.core.model import Will
+from scheduler.core.observation import Delivery
+from tests.unit.core.life import HOMES, POLICIES, Life
+
+OFTEN_HOME = st.sampled_from(["box"] * 8 + ["other", None])
+OFTEN_HERE = st.sampled_from(["here"] * 8 + ["elsewhere", None])
+PLUGGED = [Delivery.STOPPED, Delivery.CHARGING]
+ODD = [d for d in Delivery if d not in PLUGGED]
+AGES_MIN = st.sampled_from([0.0] * 8 + [5.0, 29.0, 31.0, 200.0, 17 * 60.0, -1.0, -3.0, -20.0])
+
+readings = st.fixed_dictionaries(
+    {
+        "delivery": st.sampled_from(PLUGGED * 6 + ODD),
+        "charger": OFTEN_HOME,
+        "location": OFTEN_HERE,
+        "soc_pct": st.sampled_from([5.0, 15.0, 19.5, 20.0, 50.0, 50.0, 50.0, 60.0, 79.0, 80.0, 95.0, None]),
+        "charge_age_min": AGES_MIN | st.none(),
+        "place_age_min": AGES_MIN | st.none(),
+        "kw": st.sampled_from([7.0] * 6 + [1.4, 15.0]),
+        "reachable": st.sampled_from([True] * 5 + [False, None]),
+        "seen_age_min": st.sampled_from([0.0, 0.0, 0.0, 90.0, 150.0]),
+        "full": st.sampled_from([None] * 6 + [False, True]),
+        "smart": st.sampled_from([None] * 9 + [True, False]),
+        "able": st.sampled_from([True] * 6 + [False]),
+    }
+)
+usual = st.fixed_dictionaries({"delivery": st.sampled_from(PLUGGED), "soc_pct": st.sampled_from([10.0, 50.0, 80.0])})
+waits = st.sampled_from([0.1, 0.6, 1.0, 1.1, 2.0, 5.0, 9.0, 11.0, 16.0, 31.0, 61.0])
+reports = st.sampled_from(
+    [(outcome, None) for outcome in Outcome]
+    + [(Outcome.PENDING, None)] * 4
+    + [(Outcome.CONFIRMED, None)] * 3
+    + [(Outcome.REJECTED, "HTTP_422"), (Outcome.CANCELLED, "REQUESTED_CANCELLATION"), (Outcome.FAILED, "NO_RESPONSE")]
+)
+wishes = st.tuples(st.sampled_from(list(Will)), st.sampled_from([0.5, 3.0]))
+
+steps = st.one_of(
+    st.just(("obeys", None)),
+    st.just(("obeys", None)),
+    usual.map(lambda r: ("reads", r)),
+    usual.map(lambda r: ("reads", r)),
+    usual.map(lambda r: ("reads", r)),
+    readings.map(lambda r: ("reads", r)),
+    waits.map(lambda w: ("waits", w)),
+    waits.map(lambda w: ("waits", w)),
+    reports.map(lambda r: ("reports", r)),
+    wishes.map(lambda w: ("wishes", w)),
+    st.just(("restarts", None)),
+    st.sampled_from([-120.0, -1.0, 90.0]).map(lambda m: ("clock", m)),
+    st.booleans().map(lambda durable: ("store", durable)),
+    st.just(("credentials", None)),
+)
+lives = st.lists(steps, min_size=12, max_size=30)
+
+
+class Judge:
+    """Judges each command at the moment at which it leaves, and that each comes to its end in time."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.judged = 0
+
+    def look(self) -> None:
+        life = self.life
+        for one in life.sent[self.judged :]:
+            event(f"{one.command.action} {one.command.why}")
+            assert life.not_carried(one) == []
+            assert life.trusted, "sent by a clock that is not trusted (S18)"
+            assert life.state.credentials_lost_at is None, "sent with credentials lost (S24)"
+            assert life.durable or one.command.action is Action.START, "STOP that cannot be kept (L11)"
+        self.judged = len(life.sent)
+        if life.state.command is not None:
+            last = life.sent[-1]
+            aged_ns = life.mono_ns - last.now.mono_ns
+            assert last.now.run != life.run or aged_ns < 35 * 60e9, "no result within T_verify (L4)"
+        assert life.checker.violations == []
+
+
+def live(life: Life, judge: Judge, kind: str, what: Any, at_home: dict[str, Any]) -> None:
+    """Take one step of a life."""
+    match kind:
+        case "reads":
+            life.reads(**at_home | what)
+        case "waits":
+            life.wait(what, each=judge.look)
+        case "obeys":
+            life.obeys(**at_home)
+        case "reports":
+            life.reports(what[0], failure=what[1])
+        case "wishes":
+            life.wishes(what[0], hours=what[1], soc_pct=90.0)
+        case "restarts":
+            life.restart()
+        case "clock":
+            life.step_clock(what)
+            life.turn()
+        case "store":
+            life.durable = what
+            life.turn()
+        case "credentials":
+            life.loses_credentials()
+    judge.look()
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, print_blob=True)
+@given(
+    home=st.sampled_from(sorted(HOMES)),
+    policies=st.sampled_from(sorted(POLICIES)),
+    hour=st.sampled_from([0, 5, 9, 11]),
+    steps=lives,
+)
+def test_no_command_leaves_that_the_evidence_does_not_carry(home, policies, hour, steps):
+    life = Life(home=home, policies=policies)
+    judge = Judge(life)
+    life.reads(Delivery.UNPLUGGED, charger=None)
+    life.wait(6 + 60 * hour)
+    at_home = {"charger": None if home == "bare" else "box"}
+    for kind, what in [("reads", {}), ("waits", 1.1), *steps]:
+        live(life, judge, kind, what, at_home)
+
+
+@pytest.mark.parametrize("home", sorted(HOMES))
+def test_an_ordinary_evening_is_commanded_and_breaks_nothing(home):
+    life = Life(home=home)
+    charger = None if home == "bare" else "box"
+    life.reads(Delivery.UNPLUGGED, charger=None)
+    life.wait(6)
+    life.reads(Delivery.CHARGING, charger=charger)
+    life.wait(2)
+    life.reports(Outcome.PENDING)
+    life.reads(Delivery.STOPPED, charger=charger)
+    while not any(one.command.action is Action.START for one in life.sent):
+        life.wait(9)
+        life.reads(Delivery.STOPPED, charger=charger)
+    assert [(one.command.action, one.command.why) for one in life.sent] == [("STOP", "plan"), ("START", "plan")]
+    assert life.sent[1].now.at - life.sent[0].now.at > timedelta(hours=4), "the night tariff begins at 22:00 UTC"
+    assert life.checker.violations == []

@@ -73,6 +73,7 @@ class Loop:
         set_alarm: Callable[[str, Any], None],
         step: Step = no_step,
         new_id: Callable[[], str] = lambda: str(uuid4()),
+        on_turn: Callable[[Turn], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -82,6 +83,7 @@ class Loop:
         self._set_alarm = set_alarm
         self._step = step
         self._new_id = new_id
+        self._on_turn = on_turn
         self.world = world
         self.prices: tuple[PriceSeries, ...] = ()
         self.states: dict[str, Versioned] = {}
@@ -227,7 +229,8 @@ class Loop:
 
     async def _write(self, turns: list[Turn], rows: Sequence[InboxRow], now: Stamp) -> None:
         batch = batch_of(turns, rows, journal=self._journal, now=now)
-        self._step("before-intent")
+        if any(turn.settled.intent is not None for turn in turns):
+            self._step("before-intent")
         try:
             await self._store.commit(batch)
         except StoreStale:
@@ -261,6 +264,7 @@ class Loop:
         self.last[state.vehicle_id] = (turn.situation, turn.decision)
         self._set_alarm(state.vehicle_id, state.next_due_at)
         tell(turn)
+        self._on_turn(turn)
 
     def _act(self, turn: Turn) -> None:
         settled, user_id = turn.settled, turn.home.user_id

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scheduler import __version__
+from scheduler.config import Settings
 from scheduler.core.model import Decision, Hand, Home, Override, Situation, VehicleState, Will, shard_of
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
@@ -11,12 +12,15 @@ from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
 from scheduler.ports import Clock, Engine, Inbound, Store
+from scheduler.redaction import Redactor
 from storage.mapping import encode_override
 
 
 class Faces:
     """Answers from memory what is asked of the daemon; what is wished is stored, and wakes the vehicle."""
 
+    settings: Settings
+    redactor: Redactor
     store: Store
     clock: Clock
     engine: Engine
@@ -75,6 +79,12 @@ class Faces:
             {"home": home.id, "name": speaker.label, "status": speaker.why or str(speaker.status)}
             for home in self.loop.world.homes
             for speaker in getattr(self.loop.world.policies[home.id], "speakers", ())
+        ]
+
+    def settings_shown(self) -> list[dict[str, str]]:
+        """Return each setting in force with its origin; secrets are hidden, and once more by what is known of them."""
+        return [
+            {"key": one.key, "value": self.redactor(one.value), "origin": one.origin} for one in self.settings.shown
         ]
 
     def health(self) -> dict[str, Any]:

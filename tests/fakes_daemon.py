@@ -321,6 +321,13 @@ class FakeDaemon:
     def policies(self) -> list[dict[str, str]]:
         return [{"home": h.id, "name": p.name, "status": "ready"} for h in self.home_list for p in h.policies]
 
+    def settings_shown(self) -> list[dict[str, str]]:
+        return [
+            {"key": "http.listen", "value": "127.0.0.1:8790", "origin": "/etc/kwhen/kwhen.toml"},
+            {"key": "enode.client_secret", "value": "[hidden]", "origin": "KWHEN_ENODE__CLIENT_SECRET"},
+            {"key": "log.level", "value": "info", "origin": "default"},
+        ]
+
     def health(self) -> dict[str, Any]:
         return {
             "ready": self.is_ready, "live": True, "store": "ok", "provider": "ok", "webhook": "polling only", "prices": "fresh",

@@ -135,6 +135,9 @@ class Daemon(Protocol):
     def policies(self) -> list[dict[str, str]]:
         """Return each policy of each home: `home`, `name`, `status`."""
 
+    def settings_shown(self) -> list[dict[str, str]]:
+        """Return each setting in force: `key`, `value` (secrets hidden) and `origin`."""
+
     def health(self) -> dict[str, Any]:
         """Return `ready`, `live` and how each part is."""
 

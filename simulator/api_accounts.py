@@ -10,8 +10,9 @@ from aiohttp import web
 from simulator.answers import Refusal, invalid, page, read_object
 from simulator.instants import zulu
 from simulator.keys import BASE_URL, LINKS, TOKENS, WORLD
-from simulator.linking import BRANDS, SCOPES, LinkSession
+from simulator.linking import LANGUAGES, SCOPES, LinkSession
 from simulator.places import Point
+from simulator.remedies import needs_linking
 from simulator.tokens import LIFETIME_S
 from simulator.wire import location_json
 from simulator.world import Location, User, World
@@ -21,7 +22,7 @@ routes = web.RouteTableDef()
 LINK_MEMBERS = ("vendorType", "vendor", "scopes", "language", "redirectUri", "colorScheme")
 LOCATION_MEMBERS = ("name", "latitude", "longitude", "timezoneName")
 LONGEST_URI = 500
-SOMEWHERE = Point(latitude=59.9165, longitude=10.7582)
+COLOURS = ("system", "light", "dark")
 
 
 @routes.post("/oauth2/token")
@@ -88,11 +89,8 @@ async def deauthorize_user(request: web.Request) -> web.Response:
     world, user_id = request.app[WORLD], request.match_info["user_id"]
     user = world.users.get(user_id)
     if user is not None:
-        for each in _assets(world, user_id):
-            user.invalid_vendors.add(each.vendor)
-        for vehicle in world.vehicles.values():
-            if vehicle.user_id == user_id:
-                vehicle.set_reachable(reachable=False)
+        for vendor in {each.vendor for each in _assets(world, user_id)}:
+            world.accounts.lose(user_id, vendor)
     return web.Response(status=204)
 
 
@@ -101,13 +99,7 @@ async def deauthorize_user(request: web.Request) -> web.Response:
 async def delete_vendor(request: web.Request) -> web.Response:
     """Unlink a vendor: its devices go."""
     world, match = request.app[WORLD], request.match_info
-    kind = match.get("vendor_type")
-    for vehicle in list(world.vehicles.values()):
-        if (vehicle.user_id, vehicle.vendor) == (match["user_id"], match["vendor"]) and kind in (None, "vehicle"):
-            world.remove_vehicle(vehicle)
-    for charger in list(world.chargers.values()):
-        if (charger.user_id, charger.vendor) == (match["user_id"], match["vendor"]) and kind in (None, "charger"):
-            world.remove_charger(charger)
+    world.accounts.end(match["user_id"], match["vendor"], kind=match.get("vendor_type"))
     return web.Response(status=204)
 
 
@@ -116,16 +108,17 @@ async def open_link(request: web.Request) -> web.Response:
     """Open a link session; a user who is not known yet comes into being."""
     world, user_id = request.app[WORLD], request.match_info["user_id"]
     body = await read_object(request, allowed=LINK_MEMBERS, required=("scopes", "language", "redirectUri"))
-    vendor_type, vendor = _read_target(body)
+    vendor_type, vendor = _read_target(world, body)
+    redirect_uri = _read_appearance(body)
     assets = len(world.vehicles) + len(world.chargers)
     if world.connections_limit is not None and assets >= world.connections_limit:
         detail = f"Unable to create more connections for ClientID: {world.client_id}"
         raise Refusal(403, detail, title="Connections limit reached.")
     if user_id not in world.users:
-        world.add_user(user_id, home=SOMEWHERE, timezone="Europe/Oslo")
+        world.add_user(user_id, home=world.first_home.point, timezone=world.first_home.timezone)
     session = request.app[LINKS].open(
         user_id=user_id,
-        redirect_uri=_read_redirect(body),
+        redirect_uri=redirect_uri,
         vendor_type=vendor_type,
         vendor=vendor,
         scopes=tuple(body["scopes"]),
@@ -135,17 +128,17 @@ async def open_link(request: web.Request) -> web.Response:
 
 @routes.post("/assets/{id}/relink")
 async def relink(request: web.Request) -> web.Response:
-    """Open a link session for an asset whose vendor link was lost."""
+    """Open a link session for an asset whose account was lost, or wants to be linked again for another reason."""
     world, asset_id = request.app[WORLD], request.match_info["id"]
     body = await read_object(
         request, allowed=("language", "redirectUri", "colorScheme"), required=("language", "redirectUri")
     )
-    asset = world.vehicles.get(asset_id) or world.chargers.get(asset_id)
-    if asset is None or asset.vendor not in world.users[asset.user_id].invalid_vendors:
+    asset = world.accounts.device(asset_id)
+    if asset is None or not needs_linking(asset):
         raise Refusal(400, "Asset not found or already linked")
     session = request.app[LINKS].open(
         user_id=asset.user_id,
-        redirect_uri=_read_redirect(body),
+        redirect_uri=_read_appearance(body),
         vendor_type="vehicle" if asset_id in world.vehicles else "charger",
         vendor=asset.vendor,
         scopes=asset.scopes,
@@ -251,22 +244,27 @@ def _check_location(body: dict[str, Any]) -> None:
         raise invalid("timezoneName", "is no time zone")
 
 
-def _read_target(body: dict[str, Any]) -> tuple[str, str | None]:
-    scopes = body["scopes"]
+def _read_target(world: World, body: dict[str, Any]) -> tuple[str, str | None]:
+    scopes, brands = body["scopes"], world.accounts.brands
     if not isinstance(scopes, list) or not scopes or not SCOPES.issuperset(map(str, scopes)):
         raise invalid("scopes", "must be known scopes, at least one")
     vendor_type = body.get("vendorType") or str(scopes[0]).partition(":")[0]
-    if vendor_type not in BRANDS:
+    if vendor_type not in brands:
         raise invalid("vendorType", "is not simulated: vehicle and charger are")
     if f"{vendor_type}:read:data" not in scopes:
         raise invalid("scopes", f"must have {vendor_type}:read:data")
     vendor = body.get("vendor")
-    if vendor is not None and vendor not in BRANDS[vendor_type]:
-        raise invalid("vendor", f"is not simulated: {', '.join(BRANDS[vendor_type])} are")
+    if vendor is not None and vendor not in brands[vendor_type]:
+        raise invalid("vendor", f"is not simulated: {', '.join(brands[vendor_type])} are")
     return vendor_type, vendor
 
 
-def _read_redirect(body: dict[str, Any]) -> str:
+def _read_appearance(body: dict[str, Any]) -> str:
+    """Check what both kinds of link sessions take, and return the address to go back to."""
+    if body["language"] not in LANGUAGES:
+        raise invalid("language", f"must be one of: {', '.join(sorted(LANGUAGES))}")
+    if body.get("colorScheme", COLOURS[0]) not in COLOURS:
+        raise invalid("colorScheme", f"must be one of: {', '.join(COLOURS)}")
     uri = body["redirectUri"]
     if not isinstance(uri, str) or len(uri) > LONGEST_URI or not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://.", uri):
         raise invalid("redirectUri", f"must be a URI of at most {LONGEST_URI} characters")

@@ -6,9 +6,11 @@ from aiohttp import web
 
 from simulator.actions import Action
 from simulator.answers import Refusal, invalid, page, read_object
-from simulator.capability import INTERVENTIONS, charger_capabilities, vehicle_capabilities
+from simulator.capability import charger_capabilities, vehicle_capabilities
 from simulator.charger import Charger
+from simulator.interventions import CATALOGUE, FALLBACK
 from simulator.keys import WORLD
+from simulator.schedules import in_control
 from simulator.vehicle import Vehicle
 from simulator.wire import charger_json, vehicle_json
 from simulator.world import World
@@ -74,11 +76,10 @@ async def control_vehicle(request: web.Request) -> web.Response:
     vehicle = _vehicle(request)
     kind = await _read_kind(request)
     world = request.app[WORLD]
-    own = [each for each in world.chargers.values() if each.user_id == vehicle.user_id]
-    capability = vehicle_capabilities(vehicle, own)["startCharging" if kind == "START" else "stopCharging"]
-    if not capability.capable:
+    able = vehicle_capabilities(vehicle, world.chargers_of(vehicle.user_id))
+    if not able["startCharging" if kind == "START" else "stopCharging"].capable:
         raise Refusal(400, "The vehicle cannot do this.")
-    if vehicle.controlled_elsewhere:
+    if in_control(world, vehicle):
         raise Refusal(422, "A schedule or a smart charging plan controls this vehicle.")
     seen = vehicle.telemetry.seen
     pending = world.actions.pending_for(vehicle.id)
@@ -112,23 +113,6 @@ async def hint_vehicle(request: web.Request) -> web.Response:
         raise Refusal(404, empty=True)
     vehicle.telemetry.hint()
     return web.Response(status=204)
-
-
-@routes.get("/vehicles/{id}/smart-charging-policy")
-async def get_smart_policy(request: web.Request) -> web.Response:
-    """Answer the provider's own smart-charging policy of a vehicle."""
-    return web.json_response(_vehicle(request).smart_policy)
-
-
-@routes.put("/vehicles/{id}/smart-charging-policy")
-async def put_smart_policy(request: web.Request) -> web.Response:
-    """Change it; an enabled one takes control of the vehicle."""
-    vehicle = _vehicle(request)
-    body = await read_object(request, allowed=("isEnabled", "deadline", "minimumChargeLimit"))
-    vehicle.smart_policy = vehicle.smart_policy | body
-    vehicle.controlled_elsewhere = bool(vehicle.smart_policy["isEnabled"])
-    request.app[WORLD].publish_vehicle(vehicle)
-    return web.json_response(vehicle.smart_policy)
 
 
 @routes.get("/chargers")
@@ -178,8 +162,9 @@ async def control_charger(request: web.Request) -> web.Response:
     kind = await _read_kind(request)
     if not charger_capabilities(charger)["startCharging" if kind == "START" else "stopCharging"].capable:
         raise Refusal(400, "The charger cannot do this.")
-    seen = charger.seen
-    world = request.app[WORLD]
+    seen, world = charger.seen, request.app[WORLD]
+    if in_control(world, charger):
+        raise Refusal(422, "A schedule controls this charger.")
     if world.actions.pending_for(charger.id) is None:
         _refuse_needless(kind, charging=seen.delivery == "PLUGGED_IN:CHARGING", plugged=seen.plugged, full=False)
     return web.json_response(world.actions.charge(charger, kind).as_json())
@@ -207,10 +192,10 @@ async def hint_charger(request: web.Request) -> web.Response:
 
 @routes.get("/interventions")
 async def list_interventions(request: web.Request) -> web.Response:
-    """Answer the catalogue of interventions, a plain array."""
+    """Answer the catalogue of interventions, a plain array, in the language asked for where there is one."""
     wanted = [
         each
-        for each in INTERVENTIONS
+        for each in (one.as_json(_language(request)) for one in CATALOGUE.values())
         if all(request.query.get(name) in (None, each[name]) for name in ("vendor", "vendorType"))
     ]
     return web.json_response(wanted)
@@ -219,10 +204,14 @@ async def list_interventions(request: web.Request) -> web.Response:
 @routes.get("/interventions/{id}")
 async def get_intervention(request: web.Request) -> web.Response:
     """Answer one intervention."""
-    for each in INTERVENTIONS:
-        if each["id"] == request.match_info["id"]:
-            return web.json_response(each)
-    raise Refusal(404, empty=True)
+    found = CATALOGUE.get(request.match_info["id"])
+    if found is None:
+        raise Refusal(404, empty=True)
+    return web.json_response(found.as_json(_language(request)))
+
+
+def _language(request: web.Request) -> str:
+    return request.query.get("language", FALLBACK)
 
 
 async def _read_kind(request: web.Request) -> str:

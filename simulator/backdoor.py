@@ -1,18 +1,20 @@
 """Routes under `/_sim/`: the truth, and a hand on the world, for tests from another process."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from simulator.answers import Refusal, read_object
+from simulator.charger import Charger
+from simulator.deeds import CHARGER_DEEDS, VEHICLE_DEEDS
 from simulator.keys import WEBHOOKS, WORLD
-from simulator.places import Point
-from simulator.telemetry import Distortion
 from simulator.vehicle import Vehicle
 from simulator.world import World
 
 routes = web.RouteTableDef()
+
+D = TypeVar("D", Vehicle, Charger)
 
 FAULT_MEMBERS = ("kind", "method", "path", "count", "for_s", "share", "status", "retry_after_s", "delay_s")
 
@@ -72,19 +74,12 @@ async def fault(request: web.Request) -> web.Response:
 
 @routes.post("/_sim/vehicles/{id}")
 async def act(request: web.Request) -> web.Response:
-    """Do something to a vehicle: `{"do": name, …}`, the names being those of `DEEDS`."""
+    """Do something to a vehicle: `{"do": name, …}`, the names being those of `VEHICLE_DEEDS`."""
     world = request.app[WORLD]
     vehicle = world.vehicles.get(request.match_info["id"])
     if vehicle is None:
         raise Refusal(404, "No such vehicle.")
-    body = await request.json()
-    deed = DEEDS.get(str(body.get("do"))) if isinstance(body, dict) else None
-    if deed is None:
-        raise Refusal(400, f"do must be one of: {', '.join(DEEDS)}")
-    try:
-        deed(world, vehicle, body)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Refusal(400, f"{type(error).__name__}: {error}") from error
+    await _do(request, vehicle, VEHICLE_DEEDS)
     return web.json_response(
         {
             "id": vehicle.id,
@@ -97,68 +92,22 @@ async def act(request: web.Request) -> web.Response:
     )
 
 
-def _plug(world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    charger_id = body.get("charger")
-    charger = None if charger_id is None else world.chargers[charger_id]
-    if charger is not None and not vehicle.at_home:
-        vehicle.drive_to(vehicle.home)
-    vehicle.plug_in(charger, power_kw=body.get("power_kw"))
+@routes.post("/_sim/chargers/{id}")
+async def act_on_charger(request: web.Request) -> web.Response:
+    """Do something to a charger: `{"do": name, …}`, the names being those of `CHARGER_DEEDS`."""
+    charger = request.app[WORLD].chargers.get(request.match_info["id"])
+    if charger is None:
+        raise Refusal(404, "No such charger.")
+    await _do(request, charger, CHARGER_DEEDS)
+    return web.json_response({"id": charger.id, "vehicle": charger.vehicle and charger.vehicle.id})
 
 
-def _drive(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    place = Point(latitude=body["latitude"], longitude=body["longitude"]) if "latitude" in body else None
-    away = vehicle.home.moved(north_m=15_000)
-    vehicle.drive_to(place or away, used_kwh=float(body.get("used_kwh", 0)))
-
-
-def _mood(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    for name, value in body.items():
-        if name == "do":
-            continue
-        if not hasattr(vehicle.mood, name):
-            raise ValueError(f"no mood {name}")
-        setattr(vehicle.mood, name, tuple(value) if isinstance(value, list) else value)
-
-
-def _set(world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    allowed = {
-        "weakness_kw",
-        "auto_start",
-        "native_control",
-        "has_gps",
-        "reports_power",
-        "controlled_elsewhere",
-        "charge_limit_pct",
-    }
-    for name, value in body.items():
-        if name in allowed:
-            setattr(vehicle, name, value)
-        elif name != "do":
-            raise ValueError(f"cannot set {name}")
-    world.publish_vehicle(vehicle)
-
-
-def _distort(_world: World, vehicle: Vehicle, body: dict[str, Any]) -> None:
-    members = {name: value for name, value in body.items() if name != "do"}
-    if isinstance(members.get("position"), dict):
-        members["position"] = Point(**members["position"])
-    vehicle.telemetry.distortion = Distortion(**members)
-
-
-DEEDS: dict[str, Callable[[World, Vehicle, dict[str, Any]], None]] = {
-    "plug": _plug,
-    "unplug": lambda _w, vehicle, _b: vehicle.unplug(),
-    "drive": _drive,
-    "drive_home": lambda _w, vehicle, body: vehicle.drive_to(vehicle.home, used_kwh=float(body.get("used_kwh", 0))),
-    "person_starts": lambda _w, vehicle, _b: vehicle.person_starts(),
-    "person_stops": lambda _w, vehicle, _b: vehicle.person_stops(),
-    "car_stops": lambda _w, vehicle, body: vehicle.car_stops(body.get("delivery", "PLUGGED_IN:STOPPED")),
-    "soc": lambda _w, vehicle, body: vehicle.set_soc(float(body["soc_pct"])),
-    "reachable": lambda _w, vehicle, body: vehicle.set_reachable(reachable=bool(body["reachable"])),
-    "look": lambda _w, vehicle, _b: vehicle.telemetry.refresher.now(),
-    "mood": _mood,
-    "set": _set,
-    "distort": _distort,
-    "invalidate": lambda world, vehicle, _b: world.invalidate_credentials(vehicle.user_id, vehicle.vendor),
-    "delete": lambda world, vehicle, _b: world.remove_vehicle(vehicle),
-}
+async def _do(request: web.Request, device: D, deeds: dict[str, Callable[[World, D, dict[str, Any]], None]]) -> None:
+    body = await request.json()
+    deed = deeds.get(str(body.get("do"))) if isinstance(body, dict) else None
+    if deed is None:
+        raise Refusal(400, f"do must be one of: {', '.join(deeds)}")
+    try:
+        deed(request.app[WORLD], device, body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(400, f"{type(error).__name__}: {error}") from error

@@ -1,10 +1,12 @@
 """Link sessions: what a user consents to, and what appears when they sign in at a vendor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from simulator.physics import Battery
+from simulator.charger import Charger
+from simulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -28,25 +30,22 @@ SCOPES = frozenset(
         "meter:read:location",
     }
 )
-BRANDS: dict[str, dict[str, dict[str, Any]]] = {
-    "vehicle": {
-        "VOLKSWAGEN": {"brand": "Volkswagen", "model": "ID.3 Pro", "capacity_kwh": 58.0, "max_power_kw": 11.0},
-        "TESLA": {"brand": "Tesla", "model": "Model 3", "capacity_kwh": 75.0, "max_power_kw": 11.0},
-        "RENAULT": {
-            "brand": "Renault",
-            "model": "Zoe",
-            "capacity_kwh": 52.0,
-            "max_power_kw": 7.4,
-            "native_control": False,
-            "has_gps": False,
-            "reports_power": False,
-        },
-    },
-    "charger": {
-        "ZAPTEC": {"brand": "Zaptec", "model": "Go"},
-        "EASEE": {"brand": "Easee", "model": "Home"},
-    },
-}
+LANGUAGES = frozenset(
+    {
+        "browser", "da-DK", "de-DE", "en-US", "en-GB", "es-ES", "fi-FI", "fr-FR", "it-IT", "ja-JP",
+        "lv-LV", "lt-LT", "nb-NO", "nl-NL", "nl-BE", "pl-PL", "pt-PT", "ro-RO", "sv-SE",
+    }
+)  # fmt: skip
+REFUSED_PASSWORD = "wrong"  # noqa: S105 - what a person types to see a sign-in fail
+
+
+class Step(Enum):
+    """The pages of a session, in their order."""
+
+    BRAND = "brand"
+    CONSENT = "consent"
+    SIGN_IN = "sign-in"
+    DONE = "done"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,7 +60,15 @@ class LinkSession:
     scopes: tuple[str, ...]
     ends_at: datetime
     relinks: str | None = None
+    step: Step = Step.BRAND
+    linked: Vehicle | Charger | None = None
     used: bool = False
+    brand_is_open: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.brand_is_open = self.vendor is None
+        if not self.brand_is_open:
+            self.step = Step.CONSENT
 
 
 class Links:
@@ -82,24 +89,24 @@ class Links:
     def usable(self, token: str) -> LinkSession | None:
         """Return a session that exists, was not used and has not ended."""
         session = self.sessions.get(token)
-        if session is None or session.used or self._world.agenda.now >= session.ends_at:
+        if session is None or session.used or session.user_id not in self._world.users:
             return None
-        return session
+        return None if self._world.agenda.now >= session.ends_at else session
 
-    def complete(self, session: LinkSession, vendor: str) -> None:
-        """Sign in at a vendor: its lost link is restored, or a device of that brand appears at the user's home."""
-        session.used = True
-        user = self._world.users[session.user_id]
-        if vendor in user.invalid_vendors:
-            self._world.restore_credentials(user.id, vendor)
-            return
-        brand = dict(BRANDS[session.vendor_type][vendor])
-        scopes = tuple(sorted(each for each in session.scopes if each.startswith(session.vendor_type + ":")))
-        if session.vendor_type == "charger":
-            self._world.add_charger(user.id, vendor=vendor, scopes=scopes, **brand)
-            return
-        battery = Battery(capacity_kwh=brand.pop("capacity_kwh"))
-        number = 1 + sum(each.user_id == user.id for each in self._world.vehicles.values())
-        self._world.add_vehicle(
-            user.id, vendor=vendor, scopes=scopes, battery=battery, soc_pct=50.0, name=f"Car {number}", **brand
-        )
+    def complete(self, session: LinkSession, vendor: str, *, name: str | None = None) -> Vehicle | Charger:
+        """Sign in at a vendor: the devices of the account appear, or come back; without a name it is a new account."""
+        accounts = self._world.accounts
+        lost = accounts.device(session.relinks) if session.relinks is not None else None
+        if lost is not None:
+            accounts.sign_in_again(lost)
+            session.linked = lost
+        else:
+            session.linked = accounts.sign_in(
+                session.user_id,
+                kind=session.vendor_type,
+                vendor=vendor,
+                name=f"account {session.token}" if name is None else name,
+                scopes=session.scopes,
+            )
+        session.vendor, session.step = vendor, Step.DONE
+        return session.linked

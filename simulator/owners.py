@@ -1,7 +1,7 @@
 """Owners and their habits: when they drive, how far, where they plug in. Each day is drawn from its own seed."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -62,6 +62,7 @@ class Owner:
     name: str
     routine: Routine = field(default_factory=Routine)
     stops: Mapping[date, Stop] = field(default_factory=dict)
+    plug: Callable[[], None] | None = None  # plugs in at home, where that is not into `charger`
 
     def live(self) -> None:
         """Take up the habits from now on: out if it is a time to be out, else plugged in at home."""
@@ -75,7 +76,17 @@ class Owner:
             self.vehicle.plug_in(self.charger)
         self._plan(today)
 
+    def stay(self) -> None:
+        """Take up the habits from the next departure on, whatever the hour; until then the car stays as it is."""
+        self._plan(self.world.agenda.now.astimezone(ZoneInfo(self.vehicle.timezone)).date())
+
+    @property
+    def _gone(self) -> bool:
+        return self.vehicle.id not in self.world.vehicles  # an account unlinked: nobody sees the car any more
+
     def _plan(self, day: date) -> None:
+        if self._gone:
+            return
         now = self.world.agenda.now
         trip = self._trip(day)
         if trip is not None and trip.leaves_at > now:
@@ -105,6 +116,8 @@ class Owner:
         )
 
     def _leave(self, day: date, trip: Trip) -> None:
+        if self._gone:
+            return
         self._drive_off(day)
         self._come_back(trip)
 
@@ -120,11 +133,17 @@ class Owner:
 
     def _come_back(self, trip: Trip) -> None:
         def park() -> None:
+            if self._gone:
+                return
             self.vehicle.drive_to(self.vehicle.home, used_kwh=trip.used_kwh)
             self.world.agenda.after(trip.plugs_in_after_s, self._plug_in)
 
         self.world.agenda.at(trip.returns_at, park)
 
     def _plug_in(self) -> None:
-        if self.charger is not None and not self.vehicle.plugged and self.charger.vehicle is None:
+        if self._gone:
+            return
+        if self.plug is not None:
+            self.plug()
+        elif self.charger is not None and not self.vehicle.plugged and self.charger.vehicle is None:
             self.vehicle.plug_in(self.charger)

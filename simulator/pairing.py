@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from simulator.capability import charger_capabilities
+from simulator.capability import charger_capabilities, own_capabilities
 
 if TYPE_CHECKING:
     from simulator.charger import Charger
@@ -62,9 +62,10 @@ class Pairing:
 
     def can_route(self, vehicle: "Vehicle", kind: str) -> bool:
         """Return whether a command finds a device: the vehicle itself, or the charger it is known to hang on."""
-        if vehicle.native_control and vehicle.reachable:
+        name = "startCharging" if kind == "START" else "stopCharging"
+        if vehicle.native_control and vehicle.reachable and own_capabilities(vehicle)[name].capable:
             return True
         charger = vehicle.telemetry.recognised
         if charger is None or charger is not vehicle.charger or not charger.reachable:
             return False
-        return charger_capabilities(charger)["startCharging" if kind == "START" else "stopCharging"].capable
+        return charger_capabilities(charger)[name].capable

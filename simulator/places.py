@@ -21,6 +21,17 @@ class Point:
         return Point(latitude=self.latitude + north, longitude=self.longitude + east)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """Where somebody lives."""
+
+    point: Point
+    timezone: str
+
+
+SOMEWHERE = Home(point=Point(latitude=59.9165, longitude=10.7582), timezone="Europe/Oslo")
+
+
 def distance_m(one: Point, other: Point) -> float:
     """Return the great-circle distance [m]."""
     north = math.radians(other.latitude - one.latitude)

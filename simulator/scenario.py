@@ -5,12 +5,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from simulator.brands import OWNERS_BRANDS
 from simulator.character import Habit
 from simulator.charger import Charger
 from simulator.instants import at_local
 from simulator.owners import Owner, Routine, Stop
 from simulator.physics import Battery
-from simulator.places import Point
+from simulator.places import Home, Point
 from simulator.vehicle import STOPPED, Vehicle
 from simulator.world import World
 
@@ -136,6 +137,20 @@ def _unreachable_night(world: World, vehicle: Vehicle, charger: Charger, evening
 
     world.agenda.at(at_local(evening, time(21, 45), vehicle.timezone), cut)
     world.agenda.at(at_local(evening + timedelta(days=1), time(3, 0), vehicle.timezone), restore)
+
+
+def owner_world(*, seed: int, start_at: datetime) -> World:
+    """Return a world for an owner who begins with nothing: no user, no device, but accounts that can be linked.
+
+    The brands of the link page are the accounts. Volkswagen: a car at home, plugged in, that waits for a command, with
+    position and control of its own. Tesla: on its way home, with a position; control is locked until the owner allows
+    it. Renault: on its way home, with neither. Zaptec: a charger locked until the owner allows control. Easee: a
+    charger that takes commands at once. The charger linked is the one that a car at home is plugged into.
+    """
+    world = World(seed=seed, start_at=start_at)
+    world.first_home = Home(point=OSLO, timezone="Europe/Oslo")
+    world.accounts.brands = OWNERS_BRANDS
+    return world
 
 
 def standalone_world(*, seed: int, start_at: datetime) -> World:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from simulator import api_accounts, api_assets, api_webhooks, backdoor, link_page
+from simulator import api_accounts, api_assets, api_control, api_webhooks, backdoor, interventions_page, link_page
 from simulator.answers import Refusal
 from simulator.clock import Clock, Handle
 from simulator.faults import REQUEST_KINDS, Fault
@@ -92,7 +92,7 @@ async def _log(world: World, request: web.Request) -> dict[str, Any]:
         body = json.loads(text) if text else None
     except ValueError:
         body = text
-    if request.path == "/oauth2/token":
+    if request.path.startswith(("/oauth2/token", "/link/")):  # these bodies hold passwords
         body = None
     entry = {"method": request.method, "path": request.path_qs, "body": body, "at": zulu(world.agenda.now)}
     world.requests.append(entry)
@@ -172,7 +172,7 @@ def build_app(world: World, clock: Clock, *, base_url: str | None = None) -> web
     app = web.Application(middlewares=[answer])
     app[WORLD], app[CLOCK], app[BASE_URL] = world, clock, base_url or ""
     app[TOKENS], app[LINKS] = Tokens(world), Links(world)
-    for module in (api_accounts, api_assets, api_webhooks, link_page, backdoor):
+    for module in (api_accounts, api_assets, api_control, api_webhooks, link_page, interventions_page, backdoor):
         app.add_routes(module.routes)
     app.cleanup_ctx.append(_background)
     return app

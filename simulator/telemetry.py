@@ -28,6 +28,7 @@ class VehicleView:
     remaining_min: int | None = None
     max_current_a: float | None = None
     fully_charged: bool | None = None
+    odometer_km: float | None = None
     position: Point | None = None
     position_at: datetime | None = None
 
@@ -116,6 +117,7 @@ class Telemetry:
             limit_kw=vehicle.limit_kw if vehicle.plugged else None,
             remaining_min=round(vehicle.seconds_to_full() / 60) if charging else None,
             max_current_a=round(vehicle.limit_kw * 1000 / VOLTS / 3) if vehicle.plugged else None,
+            odometer_km=round(vehicle.odometer_km),
             fully_charged=delivery == "PLUGGED_IN:COMPLETE",
         )
         return self._placed(view, at)

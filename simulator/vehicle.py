@@ -74,6 +74,7 @@ class Vehicle:
     smart_policy: dict[str, object] = field(
         default_factory=lambda: {"isEnabled": False, "deadline": None, "minimumChargeLimit": 0}
     )
+    smart_policy_at: datetime = field(init=False)
     position: Point = field(init=False)
     stored_kwh: float = field(init=False)
     active_at: datetime = field(init=False)
@@ -85,7 +86,7 @@ class Vehicle:
     def __post_init__(self) -> None:
         self.position = self.home
         self.stored_kwh = self.battery.capacity_kwh * self.soc_pct / 100
-        self._since = self.active_at = self.world.agenda.now
+        self._since = self.active_at = self.smart_policy_at = self.world.agenda.now
         self.rng = random.Random(f"{self.world.seed}:{self.id}")
         self._timers, self._logbook = Timers(self.world.agenda), Logbook(self)
         self.telemetry = Telemetry(self)
@@ -122,10 +123,7 @@ class Vehicle:
     @property
     def path_open(self) -> bool:
         """Whether a command sent through the API would reach the car now."""
-        paired = self.telemetry.recognised
-        by_charger = paired is not None and paired is self.charger and paired.reachable
-        by_itself = self.native_control and self.reachable
-        return self.plugged and not self.world.outage and (by_itself or by_charger)
+        return self.plugged and not self.world.outage and self.world.pairing.can_route(self, "START")
 
     def power_kw(self) -> float:
         """Return the power drawn from the grid now [kW]."""

@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING, Any
 from simulator.capability import charger_capabilities, vehicle_capabilities
 from simulator.charger import Charger
 from simulator.instants import zulu, zulu_or_none
-from simulator.places import LOCATION_RADIUS_M, distance_m
 from simulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
     from simulator.world import Location, World
-
-KM_PER_KWH = 6.0
 
 
 def location_json(location: "Location") -> dict[str, Any]:
@@ -61,7 +58,9 @@ def charger_json(charger: Charger) -> dict[str, Any]:
 def vehicle_json(world: "World", vehicle: Vehicle) -> dict[str, Any]:
     """Return a vehicle as it was last seen, with what its paired charger adds."""
     telemetry = vehicle.telemetry
-    own = [each for each in world.chargers.values() if each.user_id == vehicle.user_id]
+    capabilities = vehicle_capabilities(vehicle, world.chargers_of(vehicle.user_id))
+    seen_at = telemetry.seen.at
+    distance_km = telemetry.seen.odometer_km if capabilities["odometer"].capable else None
     return {
         "id": vehicle.id,
         "userId": vehicle.user_id,
@@ -78,8 +77,8 @@ def vehicle_json(world: "World", vehicle: Vehicle) -> dict[str, Any]:
         "chargeState": _charge_state(vehicle),
         "smartChargingPolicy": vehicle.smart_policy,
         "location": _place(world, vehicle),
-        "odometer": {"distance": None, "lastUpdated": None},
-        "capabilities": {name: each.as_json() for name, each in vehicle_capabilities(vehicle, own).items()},
+        "odometer": {"distance": distance_km, "lastUpdated": zulu_or_none(None if distance_km is None else seen_at)},
+        "capabilities": {name: each.as_json() for name, each in capabilities.items()},
         "scopes": list(vehicle.scopes),
     }
 
@@ -90,6 +89,12 @@ def discovered_json(world: "World", vehicle: Vehicle) -> dict[str, Any]:
     empty = dict.fromkeys(full["chargeState"]) | {"powerDeliveryState": "UNKNOWN"}
     nowhere = dict.fromkeys(full["location"])
     return full | {"isReachable": None, "chargeState": empty, "location": nowhere}
+
+
+def discovered_charger_json(charger: Charger) -> dict[str, Any]:
+    """Return a charger just linked: who it is, and nothing of its state."""
+    full = charger_json(charger)
+    return full | {"chargeState": dict.fromkeys(full["chargeState"]) | {"powerDeliveryState": "UNKNOWN"}}
 
 
 def _charge_state(vehicle: Vehicle) -> dict[str, Any]:
@@ -115,18 +120,9 @@ def _charge_state(vehicle: Vehicle) -> dict[str, Any]:
 
 
 def _place(world: "World", vehicle: Vehicle) -> dict[str, Any]:
-    seen, charger = vehicle.telemetry.seen, vehicle.telemetry.recognised
-    location_id = charger.location_id if charger else None
-    if location_id is None and seen.position is not None:
-        near = [
-            (distance_m(seen.position, each.point), each.id)
-            for each in world.locations.values()
-            if each.user_id == vehicle.user_id
-        ]
-        within = [each for each in near if each[0] <= LOCATION_RADIUS_M]
-        location_id = min(within)[1] if within else None
+    seen = vehicle.telemetry.seen
     return {
-        "id": location_id,
+        "id": world.location_of(vehicle),
         "latitude": seen.position.latitude if seen.position else None,
         "longitude": seen.position.longitude if seen.position else None,
         "lastUpdated": zulu_or_none(seen.position_at),

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from simulator.accounts import Accounts
 from simulator.actions import Actions
 from simulator.agenda import Agenda
 from simulator.charger import Charger
 from simulator.clock import Clock
+from simulator.description import describe
 from simulator.faults import Faults
 from simulator.instants import nanoseconds, zulu
 from simulator.pairing import Pairing
-from simulator.places import Point
+from simulator.places import LOCATION_RADIUS_M, SOMEWHERE, Point, distance_m
+from simulator.schedules import Schedule
 from simulator.session import Session
 from simulator.vehicle import Vehicle
-from simulator.wire import charger_json, discovered_json, vehicle_json
+from simulator.wire import charger_json, discovered_charger_json, discovered_json, vehicle_json
 
 VERSION = "2024-10-01"
 KEPT = 200_000
@@ -67,7 +70,10 @@ class World:
         self.connections_limit: int | None = None
         self.outage = False
         self.calls_in_flight = 0
+        self.accounts = Accounts(self)
         self.actions = Actions(self)
+        self.schedules: dict[str, Schedule] = {}
+        self.first_home = SOMEWHERE
         self.pairing = Pairing(self)
         self.faults = Faults(self.agenda, seed=seed)
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
@@ -123,9 +129,10 @@ class World:
         self.chargers[charger.id] = charger
         if charger.location_id is not None:
             charger.location_at = self.agenda.now
-        body = charger_json(charger)
+        body = discovered_charger_json(charger)
         self._published[charger.id] = _plain(body)
         self.publish({"event": "user:charger:discovered", "user": {"id": user_id}, "charger": body})
+        charger.refresher.hasten(5.0)
         self.publish_places(user_id)  # a new pair unlocks capabilities
         return charger
 
@@ -149,6 +156,7 @@ class World:
         vehicle.telemetry.refresher.stop()
         body = vehicle_json(self, vehicle)
         del self.vehicles[vehicle.id]
+        self._forget_schedules(vehicle.id)
         self.publish({"event": "user:vehicle:deleted", "user": {"id": vehicle.user_id}, "vehicle": body})
 
     def remove_charger(self, charger: Charger) -> None:
@@ -159,6 +167,7 @@ class World:
         charger.refresher.stop()
         body = charger_json(charger)
         del self.chargers[charger.id]
+        self._forget_schedules(charger.id)
         self.publish({"event": "user:charger:deleted", "user": {"id": charger.user_id}, "charger": body})
 
     def remove_user(self, user_id: str) -> None:
@@ -170,21 +179,13 @@ class World:
         self.locations = {key: each for key, each in self.locations.items() if each.user_id != user_id}
         self.users.pop(user_id, None)
 
-    def invalidate_credentials(self, user_id: str, vendor: str) -> None:
-        """Lose the link to a vendor's account: its devices become unreachable until it is linked again."""
-        self.users[user_id].invalid_vendors.add(vendor)
-        for vehicle in self.vehicles.values():
-            if vehicle.user_id == user_id and vehicle.vendor == vendor:
-                vehicle.set_reachable(reachable=False)
-                vehicle.telemetry.refresher.now()
-        self.publish({"event": "user:credentials:invalidated", "user": {"id": user_id}, "vendor": vendor})
+    def _forget_schedules(self, target_id: str) -> None:
+        self.schedules = {key: each for key, each in self.schedules.items() if each.target_id != target_id}
 
-    def restore_credentials(self, user_id: str, vendor: str) -> None:
-        """Link a vendor's account again: the same devices come back."""
-        self.users[user_id].invalid_vendors.discard(vendor)
-        for vehicle in self.vehicles.values():
-            if vehicle.user_id == user_id and vehicle.vendor == vendor:
-                vehicle.set_reachable(reachable=True)
+    def invalidate_credentials(self, user_id: str, vendor: str) -> None:
+        """Lose the sign-in at a vendor and tell of it; its devices cannot be reached until it is linked again."""
+        self.accounts.lose(user_id, vendor)
+        self.publish({"event": "user:credentials:invalidated", "user": {"id": user_id}, "vendor": vendor})
 
     def set_outage(self, *, down: bool, for_s: float | None = None) -> None:
         """Shut every client out of the API, or let them in again; devices and people go on."""
@@ -206,6 +207,25 @@ class World:
         } | {key: value for key, value in event.items() if key != "event"}
         for listener in self.listeners:
             listener(stamped)
+
+    def chargers_of(self, user_id: str) -> list[Charger]:
+        """Return the linked chargers of a user."""
+        return [each for each in self.chargers.values() if each.user_id == user_id]
+
+    def location_of(self, vehicle: Vehicle) -> str | None:
+        """Return the id of the Location at which a vehicle was last seen: its charger's, else the nearest one."""
+        seen, charger = vehicle.telemetry.seen, vehicle.telemetry.recognised
+        if charger is not None and charger.location_id is not None:
+            return charger.location_id
+        if seen.position is None:
+            return None
+        near = [
+            (distance_m(seen.position, each.point), each.id)
+            for each in self.locations.values()
+            if each.user_id == vehicle.user_id
+        ]
+        within = [each for each in near if each[0] <= LOCATION_RADIUS_M]
+        return min(within)[1] if within else None
 
     def publish_vehicle(self, vehicle: Vehicle) -> None:
         """Tell of a vehicle, if anything but times changed since it was last told of."""
@@ -259,47 +279,12 @@ class World:
 
     def description(self) -> dict[str, Any]:
         """Return what is needed to configure a daemon for this world."""
-        return {
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "users": [self._describe(user) for user in self.users.values()],
-        }
-
-    def _describe(self, user: User) -> dict[str, Any]:
-        return {
-            "id": user.id,
-            "timezone": user.timezone,
-            "locations": [
-                {
-                    "id": each.id,
-                    "name": each.name,
-                    "latitude": each.point.latitude,
-                    "longitude": each.point.longitude,
-                }
-                for each in self.locations.values()
-                if each.user_id == user.id
-            ],
-            "chargers": [each.id for each in self.chargers.values() if each.user_id == user.id],
-            "vehicles": [_describe_vehicle(each) for each in self.vehicles.values() if each.user_id == user.id],
-        }
+        return describe(self)
 
     def _stamp(self) -> datetime:
         """Return the present, a little later for each thing made, so that the newest can be told."""
         made = len(self.users) + len(self.locations) + len(self.vehicles) + len(self.chargers)
         return self.agenda.now + timedelta(milliseconds=made)
-
-
-def _describe_vehicle(vehicle: Vehicle) -> dict[str, Any]:
-    habit = vehicle.habit
-    return {
-        "id": vehicle.id,
-        "name": vehicle.name,
-        "capacity_kwh": vehicle.battery.capacity_kwh,
-        "max_power_kw": vehicle.max_power_kw,
-        "departure": f"{habit.departure:%H:%M}" if habit else None,
-        "days": sorted(habit.days) if habit else [],
-        "target_soc_pct": habit.target_soc_pct if habit else None,
-    }
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:

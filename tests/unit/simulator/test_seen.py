@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.capability import CHARGER_CONTROL, INCAPABLE, VEHICLE_CONTROL, Capability
+from simulator.capability import INCAPABLE, Capability
+from simulator.intervention_texts import CHARGER_CONTROL, VEHICLE_CONTROL
 from simulator.places import Point
 from simulator.telemetry import Distortion
 from simulator.wire import charger_json, vehicle_json

@@ -18,6 +18,7 @@ from scheduler.core.desire import ceiling, minimum_soc
 from scheduler.core.gate import gate
 from scheduler.core.model import (
     Decision,
+    Desired,
     Home,
     Limits,
     Overdue,
@@ -52,11 +53,16 @@ class Lost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Regained:
+    """The vendor account was linked again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gone:
     """The provider no longer knows the vehicle."""
 
 
-CycleNews = Reading | ActionReport | Override | Lost | Gone
+CycleNews = Reading | ActionReport | Override | Lost | Regained | Gone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +112,8 @@ def _applied(
             return (*_wished(state, news), ())
         case Lost():
             return replace(state, credentials_lost_at=news.at), [], ()
+        case Regained():
+            return replace(state, credentials_lost_at=None), [], ()
         case Gone():
             return replace(state, gone=True), [], ()
 
@@ -372,10 +380,10 @@ def _told(state: VehicleState, now: Situation, decision: Decision) -> tuple[Vehi
 
 
 def _withheld(now: Situation, decision: Decision) -> str:
-    """Return why a car that charges beyond its target is not stopped; empty when it is, or does not (S12)."""
-    codes = [r.code for r in decision.reasons]
-    if codes[:1] != ["reached"] or now.observation.charge.charging is not True or decision.command is not None:
+    """Return why a car that charges and should not is not stopped; empty when it is, or does not (S12)."""
+    if decision.desired is not Desired.HOLD or now.observation.charge.charging is not True or decision.command:
         return ""
+    codes = [r.code for r in decision.reasons]
     return codes[1] if len(codes) > 1 else "unsaid"
 
 

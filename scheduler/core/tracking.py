@@ -22,6 +22,12 @@ READBACK_STALE = timedelta(minutes=10)
 ANSWER_WAIT = timedelta(seconds=60)
 """A command that has no answer after this long is ambiguous: the call's own time-out is shorter."""
 
+VERDICT_BEFORE = timedelta(minutes=1)
+"""L4: the verdict on a command is given so long before `T_verify` is over."""
+
+LOOK_ONCE = frozenset({"UNNECESSARY", "HTTP_400", "CONFLICT"})
+"""Refusals that say nothing against the path: the car was so already, or someone newer acted. One look decides."""
+
 RESUMES_FORGIVEN = 2
 """After so many failed resumes in a session the car is marked as one that must not be paused (P26)."""
 
@@ -68,6 +74,8 @@ def track_report(state: VehicleState, report: ActionReport) -> Tracked:
             follow = replace(command, state=CommandState.CONFIRMED, confirmed_at=command.confirmed_at or at)
         case Outcome.CANCELLED:
             return finish(state, command, CommandState.CANCELLED, at, events)
+        case Outcome.REJECTED if command.failure is not None and command.failure.type in LOOK_ONCE:
+            return finish(state, command, CommandState.CANCELLED, at, events)
         case Outcome.FAILED | Outcome.REJECTED | Outcome.NOT_SENT:
             return finish(state, command, CommandState.FAILED, at, events, retry_after_s=report.retry_after_s)
     return Tracked(state=replace(state, command=follow), events=tuple(events), commands=(follow,))
@@ -110,7 +118,7 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
         return finish(state, replace(command, failure=lost, found=False), CommandState.FAILED, at, [event])
     if command.state is CommandState.CONFIRMED and _denied(state, command, limits):
         return finish(state, command, CommandState.UNVERIFIED, at, [])
-    if at - command.sent_at >= limits.t_verify - timedelta(minutes=1):
+    if at - command.sent_at >= limits.t_verify - VERDICT_BEFORE:
         final = CommandState.UNVERIFIED if command.state is CommandState.CONFIRMED else CommandState.FAILED
         silent = command.failure or Failure(type="NOT_SEEN", detail="Nothing showed the command within the time.")
         return finish(state, replace(command, failure=silent), final, at, [])
@@ -197,6 +205,8 @@ def _failed(
     if kind == "HTTP_422":
         event = {"k": "OVR", "op": "set", "will": Will.HANDS_OFF, "from": Hand.UNKNOWN, "until": None}
         return replace(state, override=Override(will=Will.HANDS_OFF, by=Hand.UNKNOWN, set_at=at)), [event]
+    if kind in LOOK_ONCE:
+        return replace(state, session=replace(session, retry_at=at + BACK_OFF[0])), []
     session = _backed_off(session, command, at, retry_after_s)
     if session.failed_resumes >= RESUMES_FORGIVEN:
         state = replace(state, learned=replace(state.learned, no_pause=True))
@@ -217,7 +227,11 @@ def _kept(recent: tuple[Command, ...], at: datetime) -> tuple[Command, ...]:
 
 
 def next_look(command: Command, limits: Limits) -> datetime:
-    """Return when the command in flight should be looked at again."""
+    """Return when the command in flight should be looked at again, at the latest when its time is over (L4)."""
+    return min(_next_look(command, limits), command.sent_at + limits.t_verify - VERDICT_BEFORE)
+
+
+def _next_look(command: Command, limits: Limits) -> datetime:
     if command.state is CommandState.SENT:
         return command.sent_at + ANSWER_WAIT + timedelta(seconds=1)
     if command.state is CommandState.AMBIGUOUS and command.ambiguous_at is not None:

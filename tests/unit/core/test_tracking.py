@@ -190,3 +190,8 @@ def test_start_latency_is_learned():
     assert state.learned.start_latency_s == 180
     assert percentile_95(tuple(float(n) for n in range(1, 101))) == 95
     assert percentile_95((7.0,)) == 7
+
+
+def test_a_command_is_due_when_its_time_is_over():
+    command = waiting(state=CommandState.PENDING, action_id="a1", looked_at=T0 + 32 * MIN).command
+    assert next_look(command, LIMITS) == T0 + 34 * MIN

@@ -188,6 +188,76 @@ def test_a_lost_link_is_restored_with_the_same_vehicle(peer: Peer) -> None:
         assert len(sdk.vehicles.list().data) == 1
 
 
+def test_an_intervention_solved_by_linking_again_takes_a_relink_session(peer: Peer) -> None:
+    with peer.client() as sdk:
+        vehicle_id, _, _ = linked(peer, sdk)
+        odometer = sdk.vehicles.get(vehicle_id=vehicle_id).capabilities.odometer
+        assert not odometer.is_capable
+        german = sdk.interventions.get(intervention_id=odometer.intervention_ids[0], language="de-DE")
+        assert german.resolution.title == "Konto des Autos neu verknüpfen"
+        assert german.resolution.action == "Link"
+        session = sdk.user_management.relink_asset(
+            asset_id=vehicle_id, language="en-US", redirect_uri="http://127.0.0.1:9/linked"
+        )
+        sdk.sdk_configuration.client.post(session.link_url, data={"do": "link"})
+        again = sdk.vehicles.get(vehicle_id=vehicle_id).capabilities.odometer
+        assert (again.is_capable, again.intervention_ids) == (True, [])
+
+
+def test_a_sign_in_that_is_lost_shows_in_the_users_vendors(peer: Peer) -> None:
+    with peer.client() as sdk:
+        linked(peer, sdk)
+        peer.do(lambda: peer.world.invalidate_credentials("user-a", "ZAPTEC"))
+        vendors = sdk.user_management.get(user_id="user-a").linked_vendors
+        assert {each.vendor: each.is_valid for each in vendors} == {"RENAULT": True, "ZAPTEC": False}
+        sdk.user_management.delete_users_userid_authorization(user_id="user-a")
+        vendors = sdk.user_management.get(user_id="user-a").linked_vendors
+        assert not any(each.is_valid for each in vendors)
+
+
+def test_smart_charging_tells_its_state_and_is_switched_off(peer: Peer) -> None:
+    with peer.client() as sdk:
+        vehicle_id, _, _ = linked(peer, sdk)
+        peer.advance(60)
+        for enabled, state in ((True, "CONSIDERING"), (False, "DISABLED")):
+            sdk.vehicles.update_smart_charging_policy(
+                vehicle_id=vehicle_id, is_enabled=enabled, deadline="07:30", minimum_charge_limit=20
+            )
+            assert sdk.vehicles.get_smart_charging_policy(vehicle_id=vehicle_id).is_enabled is enabled
+            assert sdk.vehicles.get(vehicle_id=vehicle_id).smart_charging_policy.is_enabled is enabled
+            assert sdk.vehicles.get_smart_charging_status(vehicle_id=vehicle_id).state == state
+
+
+@pytest.mark.parametrize("kind", ["vehicle", "charger"])
+def test_a_schedule_is_made_seen_to_be_in_control_switched_off_and_deleted(peer: Peer, kind: str) -> None:
+    with peer.client() as sdk:
+        vehicle_id, charger_id, location_id = linked(peer, sdk)
+        target_id = vehicle_id if kind == "vehicle" else charger_id
+        rule = {"shouldCharge": True, "hourMinute": {"from": "23:00", "to": "05:30"}, "weekdays": [0, 1, 2, 3, 4]}
+        wanted = {
+            "targetId": target_id,
+            "targetType": kind,
+            "locationId": location_id,
+            "defaultShouldCharge": False,
+            "rules": [rule],
+        }
+        schedule = sdk.schedules.create(user_id="user-a", schedule=wanted)
+        assert [each.id for each in sdk.schedules.get_by_user(user_id="user-a").data] == [schedule.id]
+        assert sdk.schedules.get(schedule_id=schedule.id).rules[0].hour_minute.from_ == "23:00"
+        assert sdk.schedules.get_status(schedule_id=schedule.id).schedule_id == schedule.id
+        control = getattr(sdk, kind + "s").control_charging
+        with pytest.raises(errors.ProblemError) as refused:
+            control(**{f"{kind}_id": target_id, "action": models.ChargingAction.START})
+        assert refused.value.status_code == 422
+        changed = sdk.schedules.update(
+            schedule_id=schedule.id, partial_schedule={"targetType": kind, "isEnabled": False}
+        )
+        assert changed.is_enabled is False
+        assert sdk.schedules.get_status(schedule_id=schedule.id).state == "INACTIVE:DISABLED"
+        sdk.schedules.delete(schedule_id=schedule.id)
+        assert sdk.schedules.get_by_user(user_id="user-a").data == []
+
+
 def test_webhooks_are_made_tested_changed_and_deleted(peer: Peer) -> None:
     with peer.client() as sdk:
         hook = sdk.webhooks.create(url="http://127.0.0.1:9/enode", secret="0123456789abcdef")

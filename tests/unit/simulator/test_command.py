@@ -8,12 +8,14 @@ import urllib.request
 
 import pytest
 
-from simulator.command import run
+from simulator.command import WORLDS, run
+
+from .conftest import START_AT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
 def test_it_prints_where_it_is_serves_and_ends_cleanly(number, checkout):
-    command = [sys.executable, "-W", "error", "-m", "simulator", "--port", "0", "--json"]
+    command = [sys.executable, "-W", "error", "-m", "simulator", "--port", "0", "--json", "--world", "owner"]
     with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             found = json.loads(process.stdout.readline())
@@ -25,6 +27,11 @@ def test_it_prints_where_it_is_serves_and_ends_cleanly(number, checkout):
     assert set(found) == {"url", "client_id", "client_secret"}
     assert described["client_id"] == found["client_id"]
     assert (process.returncode, complaints) == (0, "")
+
+
+@pytest.mark.parametrize(("name", "users"), [("owner", 0), ("demo", 2), ("standalone", 3)])
+def test_each_world_can_be_asked_for(name, users):
+    assert len(WORLDS[name](1, START_AT).users) == users
 
 
 async def test_a_taken_port_is_told(api):

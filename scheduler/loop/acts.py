@@ -67,6 +67,7 @@ class Acts:
         self._step = step
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked_ns: dict[str, int] = {}
+        self.on_unstored: Callable[[list[Inbound]], None] = lambda _: None
         self.health = Health()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -191,6 +192,8 @@ class Acts:
             try:
                 await self._store.put(rows)
                 break
-            except StoreError as error:  # an answer that cannot be kept is read back later (S6)
+            except StoreError as error:
                 log.warning("store.trouble", what="put", why=str(error))
+        else:
+            self.on_unstored(rows)  # it is acted upon from memory (L11)
         self._poke({shard_of(row.user_id) for row in rows})

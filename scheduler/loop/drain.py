@@ -15,23 +15,17 @@ from uuid import uuid4
 
 import structlog
 
-from scheduler.core.command import Why
-from scheduler.core.cycle import (
-    CycleNews,
-    Observed,
-    Settled,
-    decision_key,
-    observe,
-    settle,
-    situation_of,
-    stands,
-)
+from scheduler.core.cycle import CycleNews, Observed, observe, situation_of
 from scheduler.core.decide import decide
+from scheduler.core.dispatch import PRESSING
 from scheduler.core.errors import StoreError, StoreStale
+from scheduler.core.keys import decision_key, stands
 from scheduler.core.model import Decision, Home, PriceSeries, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
+from scheduler.core.settling import Settled, settle
 from scheduler.core.timeline import EPOCH
 from scheduler.loop.acts import Acts, Step, no_step
+from scheduler.loop.debt import Debt
 from scheduler.loop.journal import Journal
 from scheduler.loop.news import Counters, NewsReader
 from scheduler.loop.sessions import session_record
@@ -91,6 +85,8 @@ class Loop:
         self.counters = Counters()
         self._news = NewsReader(provider, self.counters)
         self.durable = True
+        self._debt = Debt()
+        acts.on_unstored = self._debt.hear
         self._woken: set[str] = set()
         self._stepped_at_ns = -1
         self._origin: timedelta | None = None
@@ -143,9 +139,9 @@ class Loop:
 
     async def drain(self, shard: int) -> bool:
         """Run one cycle for every vehicle of the shard that has work. Return whether more work waits."""
-        rows = await self._store.take(shard, limit=BATCH)
+        rows = await self._taken(shard)
         now = self.stamp()
-        news = self._news.read(rows, world=self.world, known=self.states)
+        news = self._news.read([*rows, *self._debt.news(shard)], world=self.world, known=self.states)
         vehicles = [
             (h, v) for h, v in self.world.vehicles() if h.shard == shard and (v.id in news or v.id in self._woken)
         ]
@@ -154,8 +150,16 @@ class Loop:
             self._woken.discard(vehicle.id)
             with self._contained(vehicle.id):
                 turns.append(await self._turn(home, vehicle, news.get(vehicle.id, ()), now))
-        await self._write(turns, rows, now)
+        await self._write(shard, turns, rows, now)
         return len(rows) == BATCH
+
+    async def _taken(self, shard: int) -> Sequence[InboxRow]:
+        try:
+            return await self._store.take(shard, limit=BATCH)
+        except StoreError as error:
+            self.durable = False
+            log.error("store.trouble", what="take", why=str(error))
+            return ()
 
     @contextmanager
     def _contained(self, vehicle_id: str) -> Iterator[None]:
@@ -227,35 +231,37 @@ class Loop:
         soc_pct = last[1].soc_pct if last is not None else None
         return session_record(session, home=home, state=observed.state, terms=terms, soc_end_pct=soc_pct, now=situation)
 
-    async def _write(self, turns: list[Turn], rows: Sequence[InboxRow], now: Stamp) -> None:
+    async def _write(self, shard: int, turns: list[Turn], rows: Sequence[InboxRow], now: Stamp) -> None:
         batch = batch_of(turns, rows, journal=self._journal, now=now)
         if any(turn.settled.intent is not None for turn in turns):
             self._step("before-intent")
         try:
-            await self._store.commit(batch)
+            await self._store.commit(self._debt.joined(shard, batch))
         except StoreStale:
             log.warning("state.stale", vehicles=[t.settled.state.vehicle_id for t in turns])
             await self.load()
             self.wake(t.settled.state.vehicle_id for t in turns)
             return
         except StoreError as error:
-            self._undurable(turns, error)
+            self._undurable(shard, turns, now, error)
             return
+        self._debt.paid(shard)
         self.durable = True
         for turn in turns:
             self._adopt(turn, version=turn.seen_version + 1)
             self._act(turn)
 
-    def _undurable(self, turns: list[Turn], error: StoreError) -> None:
-        """L11: nothing could be kept. Only a START that cannot wait leaves, with its intent in memory alone."""
+    def _undurable(self, shard: int, turns: list[Turn], now: Stamp, error: StoreError) -> None:
+        """L11: nothing could be kept, so it lives in memory until it can. Only a START that cannot wait leaves."""
         self.durable = False
         log.error("store.trouble", what="commit", why=str(error))
-        for turn in turns:
-            self._set_alarm(turn.settled.state.vehicle_id, self._clock.now() + RETRY)
-            intent = turn.settled.intent
-            if intent is not None and intent.why in (Why.DEADLINE, Why.MIN_SOC):
-                self._adopt(turn, version=turn.seen_version)
-                self._act(turn)
+        kept = [_without_intent(t) if t.settled.intent and t.settled.intent.why not in PRESSING else t for t in turns]
+        self._debt.owe(shard, batch_of(kept, (), journal=self._journal, now=now))
+        for turn in kept:
+            self._adopt(turn, version=turn.seen_version)
+            self._act(turn)
+            due, retry = turn.settled.state.next_due_at, self._clock.now() + RETRY
+            self._set_alarm(turn.settled.state.vehicle_id, retry if due is None else min(due, retry))
 
     def _adopt(self, turn: Turn, *, version: int) -> None:
         key = decision_key(turn.situation, turn.decision) if turn.decided else turn.settled.state.decision_key
@@ -280,3 +286,8 @@ class Loop:
             self._acts.look(vehicle_id, user_id)
         if settled.refresh:
             self._acts.refresh(vehicle_id)
+
+
+def _without_intent(turn: Turn) -> Turn:
+    """Return the turn as if it had only observed: what cannot be kept is not sent."""
+    return replace(turn, settled=Settled(state=turn.observed.state, events=(), commands=()), decided=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from scheduler.core.command import ActionReport
-from scheduler.core.cycle import CycleNews, Gone, Lost
+from scheduler.core.cycle import CycleNews, Gone, Lost, Regained
 from scheduler.core.errors import ProviderError
 from scheduler.core.model import VehicleState
 from scheduler.core.observation import Reading
@@ -70,6 +70,10 @@ class NewsReader:
                 yield work.vehicle_id, decode_report(work.payload)
             case "wish" if work.vehicle_id is not None:
                 yield work.vehicle_id, decode_override(work.payload)
+            case "lost" if work.vehicle_id is not None:
+                yield work.vehicle_id, Lost(at=work.received.at)
+            case "regained" if work.vehicle_id is not None:
+                yield work.vehicle_id, Regained()
             case "gone" if work.vehicle_id is not None:
                 yield work.vehicle_id, Gone()
             case _:

@@ -1,6 +1,6 @@
 """The pulse: once a minute, proof that the clock runs, the store keeps and the shards move."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -59,8 +59,10 @@ class Pulse:
             self._on_step()
         self.beats += 1
         lines, self._waiting = self._waiting, []
+        holding = dict(self._holding())
         try:
-            await self.write(*lines, {"k": "TICK", "n": self.beats}, alerts=self._alerts())
+            await self.write(*lines, {"k": "TICK", "n": self.beats}, alerts=self._changes(holding))
+            self._told = set(holding)  # what could not be kept is told again at the next beat
             self._loop.durable = True
         except StoreError as error:
             self._loop.durable = False
@@ -77,8 +79,8 @@ class Pulse:
         drafts = [(None, line) for line in (*lines, *told)]
         await self._store.commit(Batch(events=self._journal.number(drafts, now=self._loop.stamp()), alerts=alerts))
 
-    def _alerts(self) -> list[AlertChange]:
-        now, holding = self._loop.stamp().at, dict(self._holding())
+    def _changes(self, holding: Mapping[str, str]) -> list[AlertChange]:
+        now = self._loop.stamp().at
         begun = [
             AlertChange(code=code, vehicle_id=None, text=text, severity="critical", raised_at=now)
             for code, text in holding.items()
@@ -88,7 +90,6 @@ class Pulse:
             AlertChange(code=code, vehicle_id=None, text="", severity="info", raised_at=now, cleared_at=now)
             for code in sorted(self._told - holding.keys())
         ]
-        self._told = set(holding)
         return [*begun, *ended]
 
     def _holding(self) -> Iterator[tuple[str, str]]:

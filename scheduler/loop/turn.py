@@ -6,9 +6,11 @@ from typing import Any
 
 import structlog
 
-from scheduler.core.cycle import Observed, Settled, decision_key
+from scheduler.core.cycle import Observed
+from scheduler.core.keys import decision_key
 from scheduler.core.model import Decision, Home, Situation
 from scheduler.core.observation import Stamp
+from scheduler.core.settling import Settled
 from scheduler.loop.journal import Journal
 from scheduler.ports import (
     AlertChange,

@@ -20,7 +20,7 @@ from policies.tariff.windows import PricedWindow
 from scheduler.checker import Checker
 from scheduler.core.calendar import Recurring
 from scheduler.core.command import Action, ActionReport, Command, Failure, Outcome
-from scheduler.core.cycle import CycleNews, Lost, observe, settle, situation_of
+from scheduler.core.cycle import CycleNews, Lost, observe, situation_of
 from scheduler.core.decide import decide
 from scheduler.core.model import (
     Decision,
@@ -45,6 +45,7 @@ from scheduler.core.observation import (
     Stamp,
 )
 from scheduler.core.policy import Policy
+from scheduler.core.settling import settle
 from scheduler.core.terms import Stated
 from scheduler.loop.journal import Journal
 from scheduler.loop.world import World

@@ -7,10 +7,12 @@ from itertools import count
 import pytest
 
 from scheduler.core.command import Action, Command, CommandState, Why
-from scheduler.core.cycle import Gone, Lost, decision_key, input_key, observe, settle, situation_of, stands
+from scheduler.core.cycle import Gone, Lost, observe, situation_of
 from scheduler.core.decide import decide
+from scheduler.core.keys import decision_key, input_key, stands
 from scheduler.core.model import Decision, Desired, Hand, Overdue, Override, Plan, PriceSeries, VehicleState, Will
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
+from scheduler.core.settling import settle
 from scheduler.core.terms import Price, Target
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation, stated
 

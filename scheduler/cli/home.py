@@ -145,7 +145,7 @@ def toml_of(one: Found) -> list[str]:
     place = one.locations[0] if one.locations else None
     here = [c["id"] for c in one.chargers if place is None or c["location_id"] in {None, place["id"]}]
     zone = place["timezone"] if place else "Europe/Oslo"
-    lines = ["", "[[home]]", f"id = {_quoted(_slug(place['name'] if place else one.user_id))}"]
+    lines = ["", "[[home]]", f"id = {_quoted(_slug(one.user_id))}"]
     lines += [f"user_id = {_quoted(one.user_id)}", f"timezone = {_quoted(zone)}"]
     if place:
         lines.append(f"location_id = {_quoted(place['id'])}")

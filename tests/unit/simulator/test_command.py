@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from scheduler.cli.simulator import WorldName
 from simulator.command import WORLDS, run
 
 from .conftest import START_AT
@@ -32,6 +33,10 @@ def test_it_prints_where_it_is_serves_and_ends_cleanly(number, checkout):
 @pytest.mark.parametrize(("name", "users"), [("owner", 0), ("demo", 2), ("standalone", 3)])
 def test_each_world_can_be_asked_for(name, users):
     assert len(WORLDS[name](1, START_AT).users) == users
+
+
+def test_the_command_offers_every_world():
+    assert {each.value for each in WorldName} == set(WORLDS)
 
 
 async def test_a_taken_port_is_told(api):

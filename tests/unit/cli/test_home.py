@@ -22,7 +22,7 @@ def found(**changes):
 def test_the_block_to_paste_is_toml_for_one_home():
     [home] = tomllib.loads("\n".join(toml_of(found())))["home"]
     assert home["user_id"] == 'ada "the first"\\'
-    assert (home["id"], home["location_id"], home["charger_ids"]) == ("home-sweet-home", "l-1", ["c-1"])
+    assert (home["id"], home["location_id"], home["charger_ids"]) == ("ada-the-first", "l-1", ["c-1"])
     assert (home["mode"], home["timezone"]) == ("observe", "Europe/Berlin")
     assert home["vehicle"] == [{"id": "v-1", "name": "Tesla"}]
     assert home["policy"][0]["name"] == "ready-by"

@@ -12,7 +12,8 @@ import structlog
 
 from scheduler import __version__, notify
 from scheduler.config import Installed, Settings, installed, policy_sets, price_feeds, warnings
-from scheduler.core.errors import ConfigError, StoreError
+from scheduler.core.errors import ConfigError, ProviderError, StoreError
+from scheduler.core.garage import Pause
 from scheduler.core.model import PriceSeries, VehicleState
 from scheduler.core.observation import Stamp
 from scheduler.core.timeline import nanoseconds
@@ -29,13 +30,20 @@ from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.drain import Loop
+from scheduler.loop.feed import Feed
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.journal import Journal
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
+from scheduler.loop.turn import Turn
 from scheduler.loop.world import World
-from scheduler.ports import AlertChange, Clock, Store
+from scheduler.onboard.account import Accounts
+from scheduler.onboard.credentials import Credentials
+from scheduler.onboard.homes import Homes
+from scheduler.onboard.linking import Links
+from scheduler.onboard.setting_up import SettingUp
+from scheduler.ports import AlertChange, Clock, Inbound, Store
 from scheduler.redaction import Redactor
 from scheduler.web_client import WebClient, WebLimits
 from storage import open_store
@@ -48,6 +56,8 @@ POLL_EVERY_S = 20.0
 PRICES_EVERY_S = 900.0
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
+LINKS_EVERY_S = 30.0
+CREDENTIALS_EVERY_S = 600.0
 
 HELD = "HELD_WHILE_STOPPING"
 
@@ -88,6 +98,9 @@ class App(Faces):
         self._installed = installed()
         self._world = world_of(settings, self._installed)
         self.store: Store = open_store(settings.storage_url, clock=clock)
+        self.feed = Feed()
+        self.own_homes = Homes(store=self.store, clock=clock, settings=lambda: self.settings, plugins=self._installed)
+        self._paused: tuple[Pause, ...] = ()
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.webhook_port = self.page_port = 0
@@ -98,6 +111,8 @@ class App(Faces):
         self.node = socket.gethostname()
         self.run = await self.store.open(node=self.node)
         self._cleanups.append(self.store.close)
+        await self.own_homes.load()
+        self._world = self._world_with_stored(self.settings)
         self._build()
         await self.pulse.write(
             self._world.as_event(),
@@ -151,6 +166,7 @@ class App(Faces):
             set_alarm=self.alarm.set,
             step=self._step,
             new_id=self._new_id,
+            on_turn=self._turned,
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         self.pulse = Pulse(
@@ -166,6 +182,96 @@ class App(Faces):
         )
         sources = price_feeds(settings, self._installed)
         self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
+        self._build_onboarding()
+
+    def _build_onboarding(self) -> None:
+        self.accounts = Accounts(self.enode, stamp=self._stamp, homes=self.homes)
+        self.links = Links(
+            self.enode, store=self.store, clock=self.clock, accounts=self.accounts, publish=self.feed.publish
+        )
+        self.credentials = Credentials(
+            self.enode, accounts=self.accounts, homes=self.homes, state=self.state, mark=self._mark
+        )
+        self.onboarding = SettingUp(
+            self.enode,
+            store=self.store,
+            clock=self.clock,
+            accounts=self.accounts,
+            links=self.links,
+            homes=self.own_homes,
+            state=self.state,
+            release=self.release,
+            rehome=self.rehome,
+        )
+
+    def _world_with_stored(self, settings: Settings) -> World:
+        """Return the homes of a configuration and the stored ones, as they are to be run now."""
+        self._paused = self.own_homes.pauses()
+        return world_of(self.own_homes.within(settings), self._installed)
+
+    async def _mark(self, kind: str, user_id: str, vehicle_id: str) -> None:
+        await self.acts.keep(kind, user_id=user_id, vehicle_id=vehicle_id, payload=b"")
+
+    def _turned(self, turn: Turn) -> None:
+        """Tell whoever watches of a turn; alerts apart, since they may show elsewhere than the vehicle."""
+        settled = turn.settled
+        if settled.raised or settled.cleared:
+            self.feed.publish("alert", settled.state.vehicle_id)
+        self.feed.publish("vehicle", settled.state.vehicle_id)
+
+    async def take_in(self, work: list[Inbound]) -> int:
+        """Store work durably and wake its shards; what an event says of an account is asked anew."""
+        new = await super().take_in(work)
+        for row in work:
+            if row.kind == "event":
+                self._heard(row)
+        return new
+
+    def _heard(self, event: Inbound) -> None:
+        self.accounts.forget(event.user_id)
+        if event.vehicle_id is None or self.loop.world.owner(event.vehicle_id) is None:
+            self.feed.publish("vehicle", event.vehicle_id)
+        if b":discovered" in event.payload:
+            self.acts.spawn(self._discovered(event.user_id))
+        elif b"credentials:invalidated" in event.payload:
+            self.acts.spawn(self.credentials.check())
+
+    async def _discovered(self, user_id: str) -> None:
+        """Find what was linked, and lift what waited for it."""
+        try:
+            await self.accounts.of(user_id)
+            await self.links.watch(user_id)
+        except (ProviderError, StoreError) as error:
+            log.info("link.unseen", user_id=user_id, why=str(error))
+
+    async def _look_after_links(self) -> None:
+        """Look at open links; run again in full what is no longer paused."""
+        await self.links.watch()
+        if self.own_homes.pauses() != self._paused:
+            await self.rehome()
+
+    async def rehome(self) -> None:
+        """Run the homes as they are now: the file's and the stored ones. Raises StoreError, having changed nothing."""
+        await self._adopt(self._world_with_stored(self.settings))
+        self.feed.publish("homes")
+        self.engine.soon(self.poller.sweep)
+
+    async def _adopt(self, world: World) -> None:
+        """Run other homes from the next turn on; the alerts of vehicles that are in none of them end."""
+        gone = {v.id for _, v in self._world.vehicles()} - {v.id for _, v in world.vehicles()}
+        now = self.clock.now()
+        left = [state for one in sorted(gone) if (state := self.state(one)) is not None]
+        ended = [
+            AlertChange(code=code, vehicle_id=one.vehicle_id, text="", severity="info", raised_at=now, cleared_at=now)
+            for one in left
+            for code in one.alerts
+        ]
+        await self.pulse.write(world.as_event(), alerts=ended)
+        self._world = world
+        self.loop.apply(world)
+        self.poller.forget()
+        self.accounts.forget()
+        self._wake_all()
 
     def _subscription(self) -> Subscription | None:
         webhook = self.settings.webhook
@@ -194,6 +300,7 @@ class App(Faces):
 
     def _priced(self, series: tuple[PriceSeries, ...]) -> None:
         self.loop.prices = series
+        self.feed.publish("prices")
         self._wake_all()
 
     def _start_loops(self) -> None:
@@ -206,6 +313,8 @@ class App(Faces):
         self.engine.periodic("poll", POLL_EVERY_S, self.poller.sweep)
         self.engine.periodic("prices", PRICES_EVERY_S, self.prices.fetch)
         self.engine.periodic("prune", PRUNE_EVERY_S, self.prune)
+        self.engine.periodic("links", LINKS_EVERY_S, self._look_after_links)
+        self.engine.periodic("credentials", CREDENTIALS_EVERY_S, self.credentials.check)
         if self.settings.webhook.public_url:
             self.engine.periodic("webhook", WEBHOOK_EVERY_S, self.inbound.check)
 
@@ -249,7 +358,8 @@ class App(Faces):
     async def prune(self) -> None:
         """Delete what is older than its retention."""
         with contextlib.suppress(StoreError):
-            gone = await self.store.prune(before=self.settings.retained_since(self.clock.now()))
+            now = self.clock.now()
+            gone = await self.store.prune(before={**self.settings.retained_since(now), "kept": now})
             log.info("store.pruned", rows=gone)
 
     async def stop(self) -> None:
@@ -290,16 +400,15 @@ class App(Faces):
     async def reload(self) -> list[str]:
         """Apply the configuration whole, or raise ConfigError or StoreError and change nothing (S21)."""
         settings = self._reread()
-        world = world_of(settings, self._installed)
+        world = self._world_with_stored(settings)
         sources = price_feeds(settings, self._installed)
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
-        await self.pulse.write(world.as_event())
-        self.settings, self._world = _with_fixed(settings, of=self.settings), world
+        await self._adopt(world)
+        self.settings = _with_fixed(settings, of=self.settings)
         self.redactor.add(*settings.secrets())
         self._applied(settings)
-        self.loop.apply(world)
         self.prices.replace_sources(sources)
         await self.prices.fetch()
         self._wake_all()

@@ -1,6 +1,6 @@
 """The running daemon as its faces see it: `scheduler.http.daemon.Daemon`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from scheduler import __version__
@@ -8,9 +8,11 @@ from scheduler.config import Settings
 from scheduler.core.model import Decision, Hand, Home, Override, Situation, VehicleState, Will, shard_of
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
+from scheduler.loop.feed import Feed
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
+from scheduler.onboard.setting_up import SettingUp
 from scheduler.ports import Clock, Engine, Inbound, Store
 from scheduler.redaction import Redactor
 from storage.mapping import encode_override
@@ -29,8 +31,14 @@ class Faces:
     prices: PriceBook
     pulse: Pulse
     inbound: WebhookPath
+    feed: Feed
+    onboarding: SettingUp
     run: int
     ready: bool
+
+    def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what happens from now on: `what` (vehicle, alert, link, homes, prices) and `vehicle`, an id or None."""
+        return self.feed.listen()
 
     def homes(self) -> tuple[Home, ...]:
         """Return the homes in force."""

@@ -94,7 +94,7 @@ class PriceSource(Protocol):
 class Inbound:
     """One piece of work to be stored. `key` dedupes by content (None: never a duplicate).
 
-    `kind` is one of: `event` (a raw webhook event), `reading`, `action`, `wish`, `wake`.
+    `kind` is one of: `event` (a raw webhook event), `reading`, `action`, `wish`, `gone`, `lost`, `regained`.
     """
 
     kind: str

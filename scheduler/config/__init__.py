@@ -3,6 +3,7 @@
 from scheduler.config.assembly import policy_sets, price_feeds
 from scheduler.config.checks import Installed
 from scheduler.config.doubts import warnings
+from scheduler.config.homes import checked_home, table_of, toml_of
 from scheduler.config.loading import installed, load, socket_path, state_directory
 from scheduler.config.secrets import Secret
 from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
@@ -18,11 +19,14 @@ __all__ = [
     "Settings",
     "ShownSetting",
     "Webhook",
+    "checked_home",
     "installed",
     "load",
     "policy_sets",
     "price_feeds",
     "socket_path",
     "state_directory",
+    "table_of",
+    "toml_of",
     "warnings",
 ]

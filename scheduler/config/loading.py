@@ -58,23 +58,23 @@ def _file(written: Written) -> tuple[File | None, list[Problem]]:
     try:
         return File(**written.tree), []
     except ValidationError as error:
-        return None, [_told(one) for one in error.errors(include_url=False, include_input=False)]
+        return None, [told(one) for one in error.errors(include_url=False, include_input=False)]
 
 
-def _told(error: Mapping[str, Any]) -> Problem:
-    """Return the key path and the words for one finding of pydantic's."""
+def told(error: Mapping[str, Any], table: type[BaseModel] = File) -> Problem:
+    """Return the key path and the words for one finding of pydantic's about a table."""
     location = error["loc"]
     if error["type"] == "extra_forbidden":
-        return dotted(location), f"is unknown; {nearest(str(location[-1]), _keys_beside(location))}"
+        return dotted(location), f"is unknown; {nearest(str(location[-1]), _keys_beside(location, table))}"
     return dotted(location), reason(error)
 
 
-def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
+def _keys_beside(location: tuple[str | int, ...], outer: type[BaseModel]) -> list[str]:
     """Return the valid keys of the table in which an unknown one was found."""
-    table: Any = File
+    table: Any = outer
     for part in location[:-1]:
         if isinstance(part, str):
-            table = _table_of(table.model_fields[part].annotation) if part in table.model_fields else File
+            table = _table_of(table.model_fields[part].annotation) if part in table.model_fields else outer
     return list(table.model_fields)
 
 
@@ -158,7 +158,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
         prices=tuple(
             PriceSpec(name=one.name, source=one.source, settings=as_json(one.model_extra or {})) for one in file.prices
         ),
-        homes=tuple(_home(one) for one in file.home),
+        homes=tuple(home_of(one) for one in file.home),
         coordinates={
             one.id: (one.latitude, one.longitude)
             for one in file.home
@@ -208,7 +208,8 @@ def _enode(file: File, kept: Mapping[str, Found | None]) -> Enode:
     )
 
 
-def _home(table: HomeTable) -> Home:
+def home_of(table: HomeTable) -> Home:
+    """Return the home that a table describes."""
     taken = {"vehicle", "policy", "latitude", "longitude", "min_dwell_min"}
     same = {name: getattr(table, name) for name in type(table).model_fields if name not in taken}
     return Home(

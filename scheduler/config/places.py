@@ -28,9 +28,9 @@ def fault_of(latitude: float, longitude: float) -> str:
 def doubt_of(latitude: float, longitude: float, timezone: str) -> str:
     """Say what is odd about a possible place, judged by the city of its time zone; empty when nothing is."""
     city = _cities().get(timezone)
-    if city is None or _distance_km((latitude, longitude), city) <= FAR_KM:
+    if city is None or distance_km((latitude, longitude), city) <= FAR_KM:
         return ""
-    if _distance_km((longitude, latitude), city) <= FAR_KM:
+    if distance_km((longitude, latitude), city) <= FAR_KM:
         return f"latitude {latitude:g} and longitude {longitude:g} look exchanged: that is far from {timezone}"
     return f"{latitude:g}, {longitude:g} is far from {timezone}: check both"
 
@@ -54,7 +54,7 @@ def _degrees(iso6709: str) -> tuple[float, float]:
     return latitude, longitude
 
 
-def _distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
+def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
     """Return the great-circle distance of two positions (haversine)."""
     (a, b), (c, d) = ([radians(x) for x in position] for position in (one, other))
     return 2 * EARTH_KM * asin(min(1.0, sqrt(sin((c - a) / 2) ** 2 + cos(a) * cos(c) * sin((d - b) / 2) ** 2)))

@@ -133,6 +133,11 @@ class Account:
     locations: tuple[LocationCard, ...] = ()
     vendors: tuple[VendorLink, ...] = ()
 
+    @property
+    def asset_ids(self) -> frozenset[str]:
+        """Ids of its vehicles and chargers."""
+        return frozenset((*(one.id for one in self.vehicles), *(one.id for one in self.chargers)))
+
     def vehicle(self, vehicle_id: str) -> Card | None:
         """Return one vehicle of it."""
         return next((one for one in self.vehicles if one.id == vehicle_id), None)

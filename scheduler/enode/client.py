@@ -25,6 +25,9 @@ from scheduler.enode.values import (
     WebhookTest,
 )
 
+SCHEDULE_MEMBERS = ("targetId", "targetType", "locationId", "isEnabled", "defaultShouldCharge", "rules")
+"""What may be written of a schedule; the rest is Enode's own."""
+
 
 class EnodeClient:
     """The calls that kwhen makes, on a connection."""
@@ -89,6 +92,20 @@ class EnodeClient:
         """Return Enode's own schedules of a user."""
         pages = self._connection.pages(at("users", user_id, "schedules"))
         return [_schedule(wire.read(wire.ScheduleJson, one)) async for one in pages]
+
+    async def switch_off_smart_charging(self, vehicle_id: str) -> None:
+        """Switch off Enode's own Smart Charging of a vehicle."""
+        path = at("vehicles", vehicle_id, "smart-charging-policy")
+        await self._connection.request(
+            "PUT", path, lane=Lane.MANAGE, subject=vehicle_id, idempotent=True, body={"isEnabled": False}
+        )
+
+    async def switch_off_schedule(self, schedule_id: str) -> None:
+        """Disable one of Enode's own schedules and leave everything else of it as the person made it."""
+        path = at("schedules", schedule_id)
+        given = msgspec.json.decode(object_of(await self._connection.request("GET", path, lane=Lane.READ)))
+        body = {member: given[member] for member in SCHEDULE_MEMBERS if member in given} | {"isEnabled": False}
+        await self._connection.request("PUT", path, lane=Lane.MANAGE, idempotent=True, body=body)
 
     # Commands
 

@@ -98,12 +98,16 @@ def card_of(raw: bytes | msgspec.Raw) -> VehicleCard:
     vehicle = wire.read(wire.VehicleJson, raw)
     if not vehicle.id:
         raise ProviderProtocolError("a vehicle without an id")
+    place = vehicle.location or wire.Place()
     return VehicleCard(
         vehicle_id=vehicle.id,
         user_id=vehicle.user_id or "",
         vendor=vehicle.vendor or "",
         name=_name(vehicle.information),
         needs=_needs(vehicle.capabilities),
+        located_at=instant(place.last_updated),
+        latitude=place.latitude,
+        longitude=place.longitude,
     )
 
 

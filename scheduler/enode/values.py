@@ -77,6 +77,9 @@ class VehicleCard:
     vendor: str
     name: str | None
     needs: tuple[NeededIntervention, ...] = ()
+    located_at: datetime | None = None
+    latitude: float | None = field(default=None, repr=False)  # private: never log it
+    longitude: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

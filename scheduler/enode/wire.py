@@ -61,10 +61,12 @@ class ChargerCharge(Wire):
 
 
 class Place(Wire):
-    """`location` of a vehicle or charger. Coordinates are not read: only the id counts."""
+    """`location` of a vehicle or charger. The gate goes by the id alone; coordinates serve to place a home."""
 
     id: str | None = None
     last_updated: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 class Capability(Wire):

@@ -1,0 +1,1 @@
+"""Setting up: links, the account at the provider, pairing, prompts, places, interventions, conflicts, homes."""

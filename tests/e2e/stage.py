@@ -25,6 +25,7 @@ from scheduler.checker import Violation, check
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load
 from scheduler.core.command import Action, Command, CommandState
+from scheduler.core.errors import StoreBusy
 from scheduler.core.model import Hand, Override, VehicleState, Will
 from scheduler.ports import AlertChange, Event
 from scheduler.virtual_time import run_virtual
@@ -91,6 +92,7 @@ class Stage:
         self._people()
         self._webhook_port = free_port()
         self.logs: list[Any] = []
+        self._crash_at = ""
         self.running: Running
         self.app: App
 
@@ -136,8 +138,36 @@ class Stage:
 
     async def start_daemon(self) -> None:
         """Start a daemon on the stage's store."""
-        self.app = App(self.settings, clock=self.clock, alarm_cap_s=60.0)
+        self.app = App(self.settings, clock=self.clock, alarm_cap_s=60.0, step=self._step)
         await self.app.start()
+
+    def crash_at(self, step: str) -> None:
+        """Have the daemon die at the next such step of a command, as far as one process can: it keeps nothing more."""
+        self._crash_at = step
+
+    def _step(self, name: str) -> None:
+        if name != self._crash_at:
+            return
+        self._crash_at = ""
+        self.lose_store()
+        raise asyncio.CancelledError
+
+    def lose_store(self) -> Callable[[], None]:
+        """Let nothing be written from now on, as on a full or read-only disk; return what mends it."""
+        store = self.app.store
+        kept = {name: getattr(store, name) for name in ("commit", "put")}
+
+        async def refuse(*_args: Any, **_members: Any) -> Any:
+            raise StoreBusy("the disk takes nothing")
+
+        for name in kept:
+            setattr(store, name, refuse)
+
+        def mend() -> None:
+            for name, method in kept.items():
+                setattr(store, name, method)
+
+        return mend
 
     async def restart(self, *, down_for: timedelta = timedelta(seconds=5)) -> None:
         """Stop the daemon and start another on the same store."""
@@ -236,6 +266,11 @@ class Stage:
         lines += [str(violation) for violation in await self.violations()]
         return "\n".join([*lines, *(f"{car.true_soc_pct():.1f} %" for car in self.cars)])
 
+    @property
+    def webhook_url(self) -> str:
+        """Where the daemon takes deliveries."""
+        return f"http://127.0.0.1:{self._webhook_port}/webhooks/enode"
+
     # the files
 
     @property
@@ -268,8 +303,7 @@ class Stage:
         yield f'socket = "{self.directory}/kwhen.sock"'
         yield f'[enode]\nurl = "{url}"\ntoken_url = "{url}/oauth2/token"\nclient_id = "{self.world.client_id}"'
         if setup.webhooks:
-            address = f"127.0.0.1:{self._webhook_port}"
-            yield f'[webhook]\nlisten = "{address}"\npublic_url = "http://{address}/webhooks/enode"'
+            yield f'[webhook]\nlisten = "127.0.0.1:{self._webhook_port}"\npublic_url = "{self.webhook_url}"'
         yield '[http]\nlisten = ""'
         yield f'[storage]\nurl = "{setup.storage.format(self.directory)}"'
         yield f'[[prices]]\nname = "market"\nsource = "file"\npath = "{self.price_file}"\ncurrency = "EUR"\nunit = "kWh"'

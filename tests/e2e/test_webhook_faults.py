@@ -1,0 +1,159 @@
+"""Deliveries that come twice, out of order, late or never (W01 to W10)."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+
+from scheduler.core.command import Action
+from simulator.instants import zulu
+from simulator.webhooks import signature
+from simulator.wire import vehicle_json
+from tests.e2e.stage import SECRET, Stage, perform, verified
+
+
+def event_of(stage: Stage, **charge: Any) -> dict[str, Any]:
+    """Return an event that tells of the first car as it is, with the members of its charge state given."""
+    body = vehicle_json(stage.world, stage.car)
+    body["chargeState"] |= charge
+    now = zulu(stage.now())
+    return {"event": "user:vehicle:updated", "createdAt": now, "version": "2024-10-01", "user": {"id": "user"},
+            "vehicle": body, "updatedFields": ["chargeState"]}  # fmt: skip
+
+
+async def deliver(stage: Stage, events: Sequence[dict[str, Any]], *, times: int = 1) -> list[int]:
+    """Deliver a batch so many times at once, as the provider would; return the answers' statuses."""
+    body = json.dumps(events).encode()
+    headers = {"content-type": "application/json", "x-enode-signature": signature(SECRET, body)}
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def post() -> int:
+            async with session.post(stage.webhook_url, data=body, headers=headers) as answer:
+                return answer.status
+
+        return await asyncio.gather(*(post() for _ in range(times)))
+
+
+def test_w01_the_same_delivery_twenty_times_at_once_is_applied_once():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("18:00")
+        before = len(await stage.journal("OBS"))
+        event = event_of(stage, batteryLevel=43, lastUpdated=zulu(stage.now()))
+        statuses = await deliver(stage, [event], times=20)
+        assert set(statuses) <= {200, 202, 204}
+        await stage.wait(seconds=5)
+        applied = [o for o in (await stage.journal("OBS"))[before:] if o["soc"] == 43]
+        assert [o["ok"] for o in applied] == [True]
+
+    perform(story, webhooks=True)
+
+
+def test_w01_everything_delivered_twice():
+    async def story(stage: Stage) -> None:
+        stage.world.faults.add("delivery_duplicate")
+        await stage.night()
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+        assert verified(await stage.commands())
+
+    perform(story, webhooks=True)
+
+
+def test_w02_an_older_event_never_overwrites_a_newer_one():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        older = event_of(stage, isPluggedIn=False, isCharging=False, powerDeliveryState="UNPLUGGED")
+        stage.plug_in()
+        await stage.until("17:10")
+        session = stage.state().session
+        assert session is not None
+        assert set(await deliver(stage, [older])) <= {200, 202, 204}
+        await stage.wait(minutes=10)
+        assert stage.state().observation.charge.plugged is True
+        assert (kept := stage.state().session) is not None
+        assert kept.id == session.id
+        await stage.until("06:50")
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+
+    perform(story, webhooks=True)
+
+
+def test_w02_batches_in_reverse_order():
+    async def story(stage: Stage) -> None:
+        stage.world.faults.add("delivery_shuffle")
+        stage.world.faults.add("delivery_late", share=0.3, delay_s=200)
+        await stage.night()
+        assert verified(await stage.commands())
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, webhooks=True)
+
+
+def test_w03_a_plug_in_that_nobody_tells_of_is_found():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.world.faults.add("delivery_drop", for_s=300)
+        stage.plug_in()
+        plugged_at = stage.now()
+        await stage.wait(minutes=35)
+        (found,) = await stage.journal("PLUG")
+        assert found["t"] / 1e9 - plugged_at.timestamp() <= 31 * 60
+        assert [c.action for c in await stage.commands()] == [Action.STOP]
+        await stage.until("06:50")
+        assert verified(await stage.commands())
+
+    perform(story, webhooks=True)
+
+
+def test_w08_an_endpoint_that_was_away_for_a_day_is_made_active_again():
+    async def story(stage: Stage) -> None:
+        hooks = stage.hooks
+        await stage.until("17:00")
+        (hook,) = hooks.subscriptions.values()
+        hook.active = False
+        hook.pending.clear()
+        stage.plug_in()
+        await stage.wait(minutes=15)
+        assert hook.active
+        assert [c.action for c in await stage.commands()] == [Action.STOP], "every car was read again (L8)"
+        await stage.until("06:50")
+        assert verified(await stage.commands())
+
+    perform(story, webhooks=True)
+
+
+def test_w09_strangers_are_counted_and_ignored():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("18:00")
+        stranger, other_user = event_of(stage), event_of(stage)
+        stranger["vehicle"]["id"] = "11111111-2222-4333-8444-555555555555"
+        other_user["user"] = {"id": "somebody else"}
+        other_user["vehicle"] |= {"id": "11111111-2222-4333-8444-666666666666", "userId": "somebody else"}
+        assert set(await deliver(stage, [stranger, other_user])) <= {200, 202, 204}
+        await stage.wait(minutes=2)
+        assert stage.app.loop.counters.unknown_vehicle == 2
+        assert await stage.app.store.shards_with_work() == set()
+        await stage.until("06:50")
+        assert verified(await stage.commands())
+
+    perform(story, webhooks=True)
+
+
+def test_w10_events_of_unknown_kinds_keep_nothing_else_back():
+    async def story(stage: Stage) -> None:
+        stage.world.faults.add("delivery_unknown")
+        await stage.night()
+        assert sum(stage.app.inbound.counters.ignored.values()) >= 10
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+        (hook,) = stage.hooks.subscriptions.values()
+        assert hook.attempts == 0
+        assert stage.now() - hook.last_success <= timedelta(minutes=20)
+
+    perform(story, webhooks=True)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from scheduler.core.model import Place
 from scheduler.http import asking, views
+from scheduler.http.api_onboarding import add_onboarding
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
@@ -61,6 +62,7 @@ def add_api(app: web.Application, daemon: Daemon) -> None:
             web.post(f"{v1}/webhook", _webhook_do),
         ]
     )
+    add_onboarding(app, daemon)
 
 
 def add_health(app: web.Application, daemon: Daemon) -> None:

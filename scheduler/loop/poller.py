@@ -114,6 +114,8 @@ class Poller:
 
 def _rests(now: Situation, decision: Decision) -> bool:
     charge = now.observation.charge
+    if charge.plugged is False:
+        return False  # without webhooks only reading finds the next plug-in, and until then it charges at any price
     full = charge.full is True or charge.delivery is Delivery.COMPLETE
     return full or (decision.desired is Desired.LEAVE and decision.verdict.place is not Place.UNPROVEN)
 

@@ -73,7 +73,7 @@ def test_p05_a_lost_account_link_stops_commands_until_it_is_back(webhooks):
         if webhooks:
             told = [a for a in await stage.alerts("CREDENTIALS_LOST") if a.vehicle_id == stage.car.id]
             assert [a.raised_at - lost_at <= timedelta(minutes=5) for a in told] == [True]
-        stage.world.restore_credentials("user", stage.car.vendor)
+        stage.world.accounts.restore("user", stage.car.vendor)
         await stage.until("06:50")
         assert [c.action for c in await stage.commands(car=1)][:2] == [Action.STOP, Action.START]
         assert min(car.true_soc_pct() for car in stage.cars) >= 78
@@ -319,7 +319,7 @@ def test_p30_an_outage_right_after_the_pause():
     async def story(stage: Stage) -> None:
         await stage.until("17:00")
         stage.plug_in()
-        await stage.wait(minutes=5)
+        await stage.wait(minutes=8)
         assert [c.action for c in await stage.commands()] == [Action.STOP]
         stage.world.set_outage(down=True, for_s=10 * 3600)
         await stage.until("06:50")

@@ -93,6 +93,7 @@ class Command:
     state: CommandState
     sent_at: datetime
     epoch: int
+    sent_ns: int | None = None  # monotonic clock of the run `epoch`
     action_id: str | None = None
     failure: Failure | None = None
     resume_at: datetime | None = None  # a STOP: when the plan means to charge again

@@ -239,16 +239,23 @@ def _restraint(now: Situation, plan: Plan, action: Action, wanted: Want) -> Obje
     return _too_soon(now, action, wanted, sent) or _too_many(now, sent)
 
 
+def _since(now: Situation, command: Command) -> timedelta:
+    """Return how long ago a command of this run was sent by the clock that cannot step; others by the wall clock."""
+    if command.sent_ns is None or command.epoch != now.run:
+        return now.at - command.sent_at
+    return timedelta(microseconds=(now.mono_ns - command.sent_ns) / 1000)
+
+
 def _too_soon(now: Situation, action: Action, wanted: Want, sent: Sequence[Command]) -> Objection | None:
-    opposite = max((c.sent_at for c in sent if c.action is not action), default=None)
-    if opposite is None or wanted.why is Why.USER or now.at >= opposite + now.limits.t_dwell:
+    since = min((_since(now, c) for c in sent if c.action is not action), default=None)
+    if since is None or wanted.why is Why.USER or since >= now.limits.t_dwell:
         return None
-    return _against("dwell", "Too soon after the opposite command.", until=opposite + now.limits.t_dwell)
+    return _against("dwell", "Too soon after the opposite command.", until=now.at + now.limits.t_dwell - since)
 
 
 def _too_many(now: Situation, sent: Sequence[Command]) -> Objection | None:
     for most, span in ((now.limits.n_hour, timedelta(hours=1)), (now.limits.n_day, timedelta(days=1))):
-        inside = sorted(c.sent_at for c in sent if now.at - c.sent_at < span)
+        inside = sorted(since for c in sent if (since := _since(now, c)) < span)
         if len(inside) >= most:
-            return _against("limit", f"{most} commands in {span} are enough.", until=inside[-most] + span)
+            return _against("limit", f"{most} commands in {span} are enough.", until=now.at + span - inside[most - 1])
     return None

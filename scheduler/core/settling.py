@@ -140,6 +140,7 @@ def _intended(
         state=CommandState.SENT,
         sent_at=now.at,
         epoch=now.run,
+        sent_ns=now.mono_ns,
         resume_at=proposal.resume_at,
     )
     intent = {

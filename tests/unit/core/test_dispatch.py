@@ -352,3 +352,16 @@ def test_a_stop_that_nobody_claims_is_corrected_once_after_a_while():
     assert outcome(stopped_by_another(9), AT_ONCE) == "dwell"
     assert outcome(stopped_by_another(10), AT_ONCE) == "START plan"
     assert outcome(stopped_by_another(10, corrections=1), AT_ONCE) == "corrected"
+
+
+@pytest.mark.parametrize(
+    ("sent_min_ago", "epoch", "expected"),
+    [
+        pytest.param(2, 1, "dwell", id="the-wall-clock-was-put-forward"),
+        pytest.param(12, 1, "START plan", id="the-wall-clock-agrees"),
+        pytest.param(2, 0, "START plan", id="another-run-has-another-clock"),
+    ],
+)
+def test_restraint_is_measured_by_the_clock_that_cannot_step(sent_min_ago, epoch, expected):
+    stop = sent(Action.STOP, minutes_ago=90, sent_ns=-sent_min_ago * 60_000_000_000)
+    assert outcome(scene(recent=(replace(stop, epoch=epoch),)), AT_ONCE) == expected

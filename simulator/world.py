@@ -187,6 +187,10 @@ class World:
         self.accounts.lose(user_id, vendor)
         self.publish({"event": "user:credentials:invalidated", "user": {"id": user_id}, "vendor": vendor})
 
+    def restore_credentials(self, user_id: str, vendor: str) -> None:
+        """Sign in at a vendor again: the same devices come back."""
+        self.accounts.restore(user_id, vendor)
+
     def set_outage(self, *, down: bool, for_s: float | None = None) -> None:
         """Shut every client out of the API, or let them in again; devices and people go on."""
         self.catch_up()

@@ -90,6 +90,7 @@ class Loop:
         self._woken: set[str] = set()
         self._stepped_at_ns = -1
         self._origin: timedelta | None = None
+        self.on_stepped: Callable[[Event], None] = lambda _: None
 
     def stamp(self) -> Stamp:
         """Return now, on both clocks."""
@@ -139,6 +140,9 @@ class Loop:
 
     async def drain(self, shard: int) -> bool:
         """Run one cycle for every vehicle of the shard that has work. Return whether more work waits."""
+        stepped = self.check_clock()  # at every turn: a command must not leave between the step and the next pulse
+        if stepped is not None:
+            self.on_stepped(stepped)
         rows = await self._taken(shard)
         now = self.stamp()
         news = self._news.read([*rows, *self._debt.news(shard)], world=self.world, known=self.states)

@@ -38,6 +38,7 @@ class Pulse:
         self._health = health
         self._inbound = inbound
         self._on_step = on_step
+        loop.on_stepped = self._stepped
         self._waiting: list[Event] = []
         self._told: set[str] = set()
         self.beats = 0
@@ -55,8 +56,7 @@ class Pulse:
         """Check the clock, write one durable line, and tell what began or ended. A store that fails is no crash."""
         stepped = self._loop.check_clock()
         if stepped is not None:
-            self._waiting.append(stepped)
-            self._on_step()
+            self._stepped(stepped)
         self.beats += 1
         lines, self._waiting = self._waiting, []
         holding = dict(self._holding())
@@ -69,6 +69,11 @@ class Pulse:
             self._waiting = lines
             log.error("store.trouble", what="tick", why=str(error))
         self.last = self._loop.stamp()
+
+    def _stepped(self, line: Event) -> None:
+        """Keep the line of a clock that stepped, and have every vehicle read again (S18)."""
+        self._waiting.append(line)
+        self._on_step()
 
     async def write(self, *lines: Event, alerts: Sequence[AlertChange] = ()) -> None:
         """Write lines of the daemon itself. Raises StoreError."""

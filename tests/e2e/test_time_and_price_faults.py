@@ -72,6 +72,25 @@ def test_t03_a_wall_clock_that_steps_while_a_plan_runs(hours):
     perform(story)
 
 
+def test_t03_after_a_small_step_nothing_is_sent_on_what_was_seen_before():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("00:50:07")
+        stage.clock.offset = timedelta(minutes=20)
+        await stage.until("06:50")
+        stepped, *_ = await stage.journal("CLOCK")
+        start = next(
+            line for line in await stage.journal("SEND") if line["m"] > stepped["m"] and line["act"] == "START"
+        )
+        seen = [o["m"] for o in await stage.journal("OBS") if o["ok"]]
+        stepped_ns = (stage.next("00:50:07") - DAY - stage.setup.start_at).total_seconds() * 1e9
+        assert [m for m in seen if stepped_ns < m <= start["m"]], "read again before anything is sent"
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story)
+
+
 def test_t04_a_provider_whose_clock_runs_ahead():
     async def story(stage: Stage) -> None:
         await stage.until("17:00")

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import database, doctor, home, journal, looking, planning, running, simulator, webhook, wishing
+from scheduler.cli import (
+    database,
+    doctor,
+    home,
+    housing,
+    journal,
+    linking,
+    looking,
+    planning,
+    running,
+    simulator,
+    webhook,
+    wishing,
+)
 from scheduler.cli.ending import CONFIGURATION, DATABASE, FAULT, GOOD, NOT_SO, Ending
 from scheduler.cli.terminal import complain
 from scheduler.core.errors import ConfigError, KwhenError, ProviderError, StoreLocked, StoreNewer
@@ -24,8 +37,9 @@ app = typer.Typer(
 for group in (running, simulator, looking, planning, wishing, doctor):
     group.add_to(app)
 app.add_typer(journal.app, name="journal", rich_help_panel="Upkeep")
+housing.add_to(app, home.homes)
 app.add_typer(home.homes, name="home", rich_help_panel="Linking")
-app.add_typer(home.links, name="link", rich_help_panel="Linking")
+app.add_typer(linking.app, name="link", rich_help_panel="Linking")
 app.add_typer(webhook.app, name="webhook", rich_help_panel="Linking")
 app.add_typer(database.app, name="db", rich_help_panel="Upkeep")
 

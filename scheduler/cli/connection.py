@@ -47,6 +47,10 @@ class Connection:
         """Return the JSON answer to a POST."""
         return self._json("POST", path, {}, body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Return the JSON answer to a PUT."""
+        return self._json("PUT", path, {}, body)
+
     def delete(self, path: str, **query: Any) -> Any:
         """Return the JSON answer to a DELETE."""
         return self._json("DELETE", path, query)
@@ -65,7 +69,8 @@ class Connection:
     def _json(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Any:
         with self._open(method, path, query, body) as answer:
             try:
-                return json.loads(answer.read())
+                read = answer.read()
+                return json.loads(read) if read else None
             except (ValueError, OSError, HTTPException) as error:
                 raise self._broken(error) from error
 

@@ -1,4 +1,4 @@
-"""`kwhen home discover` and `kwhen link`: what the account at Enode holds, and how more gets into it."""
+"""`kwhen home discover`: what the account at Enode holds, asked directly, no daemon needed."""
 
 import asyncio
 import json
@@ -18,20 +18,18 @@ if TYPE_CHECKING:
     from scheduler.enode.values import VehicleCard
 
 SECRET_VARIABLE = "KWHEN_ENODE__CLIENT_SECRET"  # noqa: S105 - the name of a variable
-RETURN_TO = "https://example.com/"
-"""Where the browser goes after linking when nothing better is known: a page that exists and keeps nothing."""
 
 USED = frozenset({"chargeState", "location", "startCharging", "stopCharging"})
 """The capabilities of a vehicle that kwhen uses: what stands in the way of others is not its business."""
 
-homes = typer.Typer(help="Homes: what the account holds.", no_args_is_help=True)
-links = typer.Typer(help="Link a vehicle, then its charger: prints the address to open.", no_args_is_help=True)
+homes = typer.Typer(
+    help="Homes: what the account holds, where they are, and what is run in them.", no_args_is_help=True
+)
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Enode's API, instead of the configuration's.")]
 TokenUrlOption = Annotated[str | None, typer.Option("--token-url", help="Where its tokens come from.")]
 ClientIdOption = Annotated[str | None, typer.Option("--client-id", help="Client id; the secret comes from "
                                                    f"{SECRET_VARIABLE} or is asked for.")]  # fmt: skip
-UserOption = Annotated[str | None, typer.Option("--user", help="The Enode user; you choose the id of a new one.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,65 +164,3 @@ def _quoted(text: str) -> str:
 def _slug(text: str) -> str:
     words = "".join(c.lower() if c.isalnum() else " " for c in text).split()
     return "-".join(words) or "home"
-
-
-@links.command()
-def vehicle(
-    *,
-    user: UserOption = None,
-    redirect: Annotated[str, typer.Option("--redirect", help="Where the browser goes afterwards.")] = RETURN_TO,
-    vendor: Annotated[str | None, typer.Option("--vendor", help="Skips the choice of a brand, e.g. TESLA.")] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Open a session in which a person links a vehicle account."""
-    _link("vehicle", user, redirect, vendor, config=config, as_json=as_json)
-
-
-@links.command()
-def charger(
-    *,
-    user: UserOption = None,
-    redirect: Annotated[str, typer.Option("--redirect", help="Where the browser goes afterwards.")] = RETURN_TO,
-    vendor: Annotated[str | None, typer.Option("--vendor", help="Skips the choice of a brand, e.g. ZAPTEC.")] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Open a session in which a person links the charger of the same home: it tells where the car is plugged in."""
-    _link("charger", user, redirect, vendor, config=config, as_json=as_json)
-
-
-def _link(
-    kind: str, user: str | None, redirect: str, vendor: str | None, *, config: Path | None, as_json: bool
-) -> None:
-    from scheduler.cli.configured import account_of, enode, settings_of
-    from scheduler.enode.linking import LinkRequest, link_charger, link_vehicle
-
-    settings = settings_of(config)
-    user_id = user or _only_user([home.user_id for home in settings.homes])
-    try:
-        request = LinkRequest(redirect_uri=redirect, vendor=vendor)
-    except ValueError as error:
-        raise Ending(USAGE, str(error)) from error
-
-    async def opened() -> str:
-        async with enode(account_of(settings)) as client:
-            session = await (link_vehicle if kind == "vehicle" else link_charger)(client, user_id, request)
-            return session.url
-
-    url = asyncio.run(opened())
-    if as_json:
-        show_json({"user_id": user_id, "kind": kind, "url": url})
-        return
-    show(Styled(f"Open this within 24 hours to link a {kind} to user {user_id}. Whoever has it can use it:", QUIET))
-    print(url)
-    if kind == "vehicle":
-        show(Styled("Then link the charger, `kwhen link charger`: it proves that the car is at home.", QUIET))
-
-
-def _only_user(configured: list[str]) -> str:
-    users = sorted(set(configured))
-    if len(users) == 1:
-        return users[0]
-    names = f"Configured: {', '.join(users)}." if users else "No home is configured yet: choose any id."
-    raise Ending(USAGE, "which user?", details=[names], remedy="Give --user ID.")

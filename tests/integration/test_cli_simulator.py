@@ -113,13 +113,6 @@ def test_half_an_account_is_wrong_usage(kwhen):
     assert kwhen("home", "discover", "--url", "http://127.0.0.1:9")[0] == USAGE
 
 
-@pytest.mark.parametrize("kind", ["vehicle", "charger"])
-def test_link_prints_the_address_to_open(kwhen, account, config, kind):
-    status, out, _ = kwhen("link", kind, "-c", config(account), "--user", "somebody-new")
-    assert status == 0
-    assert any(line.startswith(account["url"]) for line in out.splitlines())
-
-
 def test_a_refused_account_is_told_without_its_secret(kwhen, account, config):
     path = config(account | {"client_secret": "a-wrong-secret-indeed"})
     status, out, err = kwhen("home", "discover", "-c", path)

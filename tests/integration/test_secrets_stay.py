@@ -134,7 +134,7 @@ def test_none_is_in_what_it_answers(daemon):
         ("webhook", "ensure"),
         ("webhook", "test"),
         ("home", "discover"),
-        ("link", "vehicle", "--user", "user-oslo"),
+        ("link", "vehicle", "--no-wait", "--user", "user-oslo"),
         ("journal", "export"),
     ],
     ids=" ".join,

@@ -1,9 +1,6 @@
 import tomllib
 
-import pytest
-
-from scheduler.cli.ending import USAGE, Ending
-from scheduler.cli.home import Found, _only_user, toml_of
+from scheduler.cli.home import Found, toml_of
 
 
 def found(**changes):
@@ -32,11 +29,3 @@ def test_a_user_without_a_location_gets_a_block_too():
     [home] = tomllib.loads("\n".join(toml_of(found(locations=[]))))["home"]
     assert "location_id" not in home
     assert home["charger_ids"] == ["c-1", "c-2"]
-
-
-def test_linking_takes_the_only_user_or_asks():
-    assert _only_user(["ada", "ada"]) == "ada"
-    for several in (["ada", "bo"], []):
-        with pytest.raises(Ending) as caught:
-            _only_user(several)
-        assert caught.value.status == USAGE

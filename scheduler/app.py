@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import uuid4
 
 import structlog
+from aiohttp.web import Application
 
 from scheduler import __version__, notify
 from scheduler.config import Installed, Settings, installed, policy_sets, price_feeds, warnings
@@ -28,6 +29,9 @@ from scheduler.faces import Faces
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
+from scheduler.http.web.app import web_app
+from scheduler.http.web.login import add_code
+from scheduler.http.web.passwords import Passwords
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.drain import Loop
 from scheduler.loop.feed import Feed
@@ -101,6 +105,7 @@ class App(Faces):
         self.feed = Feed()
         self.own_homes = Homes(store=self.store, clock=clock, settings=lambda: self.settings, plugins=self._installed)
         self._paused: tuple[Pause, ...] = ()
+        self.passwords = Passwords(self.store)
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.webhook_port = self.page_port = 0
@@ -326,14 +331,28 @@ class App(Faces):
 
     async def _open_doors(self) -> None:
         settings = self.settings
-        runner = await serve_socket(api_app(self), settings.socket)
+        api = api_app(self)
+        add_code(api, self.passwords)
+        runner = await serve_socket(api, settings.socket)
         self._cleanups.append(runner.cleanup)
         if settings.http.enabled:
-            app = status_page_app(self, settings.http.allowed_hosts)
-            runner, self.page_port = await serve_port(app, host=settings.http.host, port=settings.http.port)
-            self._cleanups.append(runner.cleanup)
+            await self._open_page()
         if settings.webhook.enabled:
             await self._open_webhook()
+
+    async def _open_page(self) -> None:
+        http = self.settings.http
+        dashboard = http.page == "dashboard"
+        app = self._dashboard() if dashboard else status_page_app(self, http.allowed_hosts)
+        runner, self.page_port = await serve_port(app, host=http.host, port=http.port)
+        self._cleanups.append(runner.cleanup)
+        if dashboard and not await self.passwords.known():
+            log.warning("password.wanted", page=f"http://{http.host}:{self.page_port}/", code=self.passwords.new_code())
+
+    def _dashboard(self) -> Application:
+        http = self.settings.http
+        token = http.token.reveal() if http.token is not None else None
+        return web_app(self, hosts=http.allowed_hosts, token=token, passwords=self.passwords)
 
     async def _open_webhook(self) -> None:
         secret = self.settings.webhook.secret

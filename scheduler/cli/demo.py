@@ -31,13 +31,22 @@ NO_CAP_S = 1e6
 
 
 def demo_command(
-    *, fast: bool, days: int | None, seed: int, as_json: bool, polling_only: bool, speed: float, port: int
+    *,
+    fast: bool,
+    days: int | None,
+    seed: int,
+    as_json: bool,
+    polling_only: bool,
+    speed: float,
+    port: int,
+    dashboard: bool = False,
 ) -> int:
     """Run the demonstration and return the exit status."""
     if not fast:
         from scheduler.cli.demo_live import Show, watch
 
-        return watch(Show(seed=seed, speed=speed, port=port, polling_only=polling_only, days=days))
+        chosen = Show(seed=seed, speed=speed, port=port, polling_only=polling_only, dashboard=dashboard, days=days)
+        return watch(chosen)
     run = FastRun(days=days or 7, seed=seed, polling_only=polling_only)
     report = run.report()
     if as_json:

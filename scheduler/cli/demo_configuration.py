@@ -38,12 +38,16 @@ TIME_OF_USE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where everything of one demonstration is. `webhook_port` None: polling only; `page_port` None: no page."""
+    """Where everything of one demonstration is. `webhook_port` None: polling only; `page_port` None: no page.
+
+    `dashboard`: the page is the one behind a login, in place of the one that can only be looked at.
+    """
 
     directory: Path
     api_url: str
     webhook_port: int | None = None
     page_port: int | None = None
+    dashboard: bool = False
 
     @property
     def configuration(self) -> Path:
@@ -85,7 +89,8 @@ def _lines(places: Places, description: Mapping[str, Any]) -> Iterator[str]:
     if places.webhook_port is not None:
         address = f"127.0.0.1:{places.webhook_port}"
         yield from _table("[webhook]", {"listen": address, "public_url": f"http://{address}{WEBHOOK_PATH}"})
-    yield from _table("[http]", {"listen": "" if places.page_port is None else f"127.0.0.1:{places.page_port}"})
+    listen = "" if places.page_port is None else f"127.0.0.1:{places.page_port}"
+    yield from _table("[http]", {"page": "dashboard" if places.dashboard else "status", "listen": listen})
     yield from _table("[storage]", {"url": f"sqlite:///{places.database}"})
     yield from _table("[log]", {"level": "error", "format": "console"})
     yield from _table("[[prices]]", {"name": demo_prices.NAME, "source": "file", "path": str(places.prices)})

@@ -46,6 +46,7 @@ class Show:
     speed: float
     port: int
     polling_only: bool
+    dashboard: bool
     days: int | None
 
 
@@ -69,6 +70,7 @@ async def _story(chosen: Show, directory: Path) -> int:
             api_url=url,
             webhook_port=None if chosen.polling_only else free_port(),
             page_port=free_port(chosen.port),
+            dashboard=chosen.dashboard,
         )
         settings = prepare(places, description, at=clock.now(), seed=chosen.seed)
         await asyncio.sleep(max(0.0, origin_s - loop.time()))
@@ -128,8 +130,12 @@ def _introduce(app: App, settings: Settings, chosen: Show) -> None:
     pace = span(DAY / chosen.speed)
     ways = "by polling alone" if chosen.polling_only else "by webhooks and polling"
     show((Styled("kwhen demo", STRONG), f"  {len(settings.homes)} homes, {cars} cars, all simulated"))
-    show(f"A day takes {pace}. The cars are seen {ways}; nothing leaves this machine.")
-    show(("Status page  ", Styled(f"http://127.0.0.1:{app.page_port}/", STRONG), Styled("   Ctrl-C ends it", QUIET)))
+    show(f"A day takes {pace}. The cars are seen {ways}.")
+    show("Nothing leaves this machine.")
+    page = "Dashboard    " if chosen.dashboard else "Status page  "
+    show((page, Styled(f"http://127.0.0.1:{app.page_port}/", STRONG), Styled("   Ctrl-C ends it", QUIET)))
+    if chosen.dashboard:
+        show(("Set-up code  ", Styled(app.passwords.new_code(), STRONG), Styled("   to choose a password with", QUIET)))
     show()
 
 

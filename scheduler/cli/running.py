@@ -57,14 +57,22 @@ def demo(
     as_json: JsonOption = False,
     polling_only: Annotated[bool, typer.Option("--polling-only", help="Without webhooks.")] = False,
     speed: Annotated[float, typer.Option(min=1, help="How many times as fast time runs (without --fast).")] = 600.0,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the status page; 0 is any free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page; 0 is any free one.")] = 8765,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="The page with which to take part.")] = False,
 ) -> None:
     """Show the whole of it on a simulated world: two homes, three cars, no account, no network."""
     from scheduler.cli.demo import demo_command
 
     raise typer.Exit(
         demo_command(
-            fast=fast, days=days, seed=seed, as_json=as_json, polling_only=polling_only, speed=speed, port=port
+            fast=fast,
+            days=days,
+            seed=seed,
+            as_json=as_json,
+            polling_only=polling_only,
+            speed=speed,
+            port=port,
+            dashboard=dashboard,
         )
         or 0
     )

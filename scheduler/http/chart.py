@@ -8,7 +8,10 @@ from typing import Any
 from scheduler.core.calendar import zone_named
 
 WIDTH, HEIGHT = 640, 150
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 12, 22
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 26, 22
+
+UNIT_Y = 11
+"""The unit stands above the scale, and so above every line that the chart draws."""
 
 SHORTEST, LONGEST = timedelta(hours=12), timedelta(hours=36)
 """How much time the chart covers."""
@@ -111,7 +114,8 @@ def _scale(frame: Frame, currency: str) -> str:
     labels = "".join(f'<text x="{LEFT - 6}" y="{frame.y(v) + 4:.1f}" class="right">{v:.2f}</text>' for v in told)
     zero = frame.y(0.0)
     axis = f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
-    return f'{axis}{labels}<text x="{LEFT}" y="{TOP - 3}" class="unit">{escape(currency)}/kWh</text>'
+    unit = f'<text x="0" y="{UNIT_Y}" class="unit">{escape(currency)}/kWh</text>'
+    return f"{axis}{labels}{unit}"
 
 
 def _hours(frame: Frame, timezone: str) -> str:

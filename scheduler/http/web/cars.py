@@ -1,0 +1,128 @@
+"""The cars: the overview, one car with why and when, its chart, and what a person may ask of it."""
+
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from scheduler.core.calendar import zone_named
+from scheduler.http import views
+from scheduler.http.api import DAEMON
+from scheduler.http.daemon import Known, all_vehicles
+from scheduler.http.instants import instant
+from scheduler.http.overview import commands_of, explanation_of, plan_of, summary_of
+from scheduler.http.web import chain
+from scheduler.http.web.pages import answer, known_of, open_alerts
+from scheduler.http.web.rendering import path_segment
+from scheduler.http.web.series import car_chart
+from scheduler.http.wishes import read_override
+from scheduler.http.wording import rfc3339
+
+HELD_BY_DEFAULT = timedelta(hours=2)
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.get("/")
+async def overview(request: web.Request) -> web.Response:
+    """Show every home with its cars."""
+    daemon = request.app[DAEMON]
+    alerts = await open_alerts(request)
+    cars: dict[str, list[views.View]] = {home.id: [] for home in daemon.homes()}
+    for known in all_vehicles(daemon):
+        cars[known.home.id].append(_card(request, known, alerts))
+    homes = [views.home_view(home) | {"cars": cars[home.id]} for home in daemon.homes()]
+    health = views.plain(daemon.health())
+    return await answer(request, "overview.html", homes=homes, alerts=alerts, health=health)
+
+
+def _card(request: web.Request, known: Known, alerts: list[views.View]) -> views.View:
+    daemon = request.app[DAEMON]
+    car = summary_of(daemon, known)
+    text, tone = chain.tone_of(car)
+    return car | {
+        "state": text,
+        "tone": tone,
+        "next": chain.next_change(daemon.last(known.spec.id), at=daemon.clock.now()),
+        "alert_count": sum(alert["vehicle_id"] == known.spec.id for alert in alerts),
+    }
+
+
+@ROUTES.get("/cars/{vehicle}")
+async def car(request: web.Request) -> web.Response:
+    """Show one car: its state, why, the chain of reasons, the chart, the last commands, and what may be asked."""
+    daemon, known = request.app[DAEMON], known_of(request)
+    alerts = await open_alerts(request)
+    last, now = daemon.last(known.spec.id), daemon.clock.now()
+    card = _card(request, known, alerts)
+    plan = plan_of(daemon, known)
+    told = card | {"plan": plan}
+    set_aside = last[0].set_aside if last is not None else ()
+    there = now.astimezone(zone_named(known.home.timezone))
+    return await answer(
+        request,
+        "car.html",
+        alerts=alerts,
+        own_alerts=[alert for alert in alerts if alert["vehicle_id"] == known.spec.id],
+        car=card,
+        plan=plan,
+        steps=chain.steps(told, at=now, timezone=known.home.timezone, set_aside=set_aside) if last else [],
+        facets=chain.facets(daemon.state(known.spec.id)),
+        commands=await commands_of(daemon, known.spec.id),
+        typed_now=f"{there:%Y-%m-%dT%H:%M}",
+        typed_later=f"{there + HELD_BY_DEFAULT:%Y-%m-%dT%H:%M}",
+    )
+
+
+@ROUTES.get("/cars/{vehicle}/chart.json")
+async def chart(request: web.Request) -> web.Response:
+    """Answer with what the chart draws."""
+    daemon, known = request.app[DAEMON], known_of(request)
+    state = daemon.state(known.spec.id)
+    observed = state.observation.battery.capacity_kwh if state is not None else None
+    capacity_kwh = observed or known.spec.capacity_kwh
+    session = state.session if state is not None else None
+    return web.json_response(car_chart(plan_of(daemon, known), session, capacity_kwh=capacity_kwh))
+
+
+@ROUTES.post("/cars/{vehicle}/override")
+async def override(request: web.Request) -> web.Response:
+    """Store what a person wants, and show the car again."""
+    daemon, known = request.app[DAEMON], known_of(request)
+    form = await request.post()
+    body: dict[str, Any] = {
+        name: value for name in ("will", "until", "ready_at") if isinstance(value := form.get(name), str) and value
+    }
+    if soc := form.get("soc_pct"):
+        body["soc_pct"] = _number(soc)
+    wanted = read_override(body | {"by": "dashboard"}, known, daemon.last(known.spec.id), now=daemon.clock.now())
+    await daemon.wish(known.spec.id, wanted)
+    raise web.HTTPSeeOther(f"/cars/{path_segment(known.spec.id)}?done={wanted.will.value}")
+
+
+def _number(text: object) -> float | str:
+    """Return a typed number; what is none is left for the check to refuse in words."""
+    try:
+        return float(str(text).replace(",", "."))
+    except ValueError:
+        return str(text)
+
+
+@ROUTES.get("/cars/{vehicle}/explain")
+async def explain(request: web.Request) -> web.Response:
+    """Show why the car was charging or not at a minute, now or long ago."""
+    daemon, known = request.app[DAEMON], known_of(request)
+    now = daemon.clock.now()
+    asked = request.query.get("at", "")
+    at = instant(asked, timezone=known.home.timezone, now=now, past=True) if asked else now
+    told = await explanation_of(daemon, known, at=at)
+    there = at.astimezone(zone_named(known.home.timezone))
+    return await answer(
+        request,
+        "explain.html",
+        car={"id": known.spec.id, "name": known.name, "timezone": known.home.timezone},
+        told=told,
+        at=rfc3339(at),
+        typed=f"{there:%Y-%m-%dT%H:%M}",
+        steps=chain.steps(told, at=at, timezone=known.home.timezone),
+    )

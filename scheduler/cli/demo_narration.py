@@ -33,6 +33,7 @@ class Car:
     colour: str
     plugged: bool = False
     away: bool = False
+    tells_place: bool = False
     reachable: bool = True
     soc_pct: float | None = None
     charging: bool | None = None
@@ -88,6 +89,7 @@ class Narrator:
     def _observed(self, event: Event, car: Car) -> None:
         before = car.charging
         car.soc_pct, car.charging = event["soc"], event["charging"]
+        car.tells_place = event["ts"]["location"] is not None
         if car.reachable and event["reach"] is False:
             self._say(event, car, Styled("cannot be reached any more", WARN))
         elif not car.reachable and event["reach"]:
@@ -102,19 +104,20 @@ class Narrator:
         charging = ", charges by itself" if car.charging else ""
         last = self._app.last(event["v"])
         place = Place.UNPROVEN if last is None else last[1].verdict.place
-        car.away = place is Place.AWAY
+        car.away = place is Place.AWAY and car.tells_place
         if car.away:
             self._say(event, car, f"plugged in away from home{soc}: left alone")
-        elif place is Place.UNPROVEN:
-            self._say(event, car, f"plugged in{soc}{charging}; whether at home is not proven yet")
-        else:
+        elif place is Place.HOME:
             self._say(event, car, f"plugged in at home{soc}{charging}")
+        else:
+            self._say(event, car, f"plugged in{soc}{charging}; place not proven yet")
 
     async def _unplugged(self, event: Event, car: Car) -> None:
         car.plugged = False
         found = await self._app.store.sessions(vehicle_id=event["v"], limit=1)
         if found and found[0].unplugged_at is not None and _at(event) - found[0].unplugged_at < JUST_CLOSED:
             self._say(event, car, *_departed(found[0], car))
+            self._say(event, car, *_paid(found[0]))
         elif car.away:
             self._say(event, car, "unplugged" + ("" if car.soc_pct is None else f" with {car.soc_pct:.0f} %"))
 
@@ -141,7 +144,7 @@ class Narrator:
         )
         cost = "" if plan is None or plan.cost is None else f" for {plan.cost:.2f} {car.home.currency}"
         now = _price_at(prices, at)
-        dear = "" if now is None else f"; now a kWh costs {now:.2f}"
+        dear = "" if now is None else f" (now {now:.2f}/kWh)"
         energy = "" if plan is None else f"{sum(slot.energy_kwh for slot in plan.slots):.1f} kWh "
         self._say(event, car, Styled("plan: " if old is None else "new plan: ", "bold"), f"{energy}{when}{cost}{dear}")
 
@@ -204,7 +207,7 @@ class Narrator:
             confirmed = "confirmed and " if command is not None and command.confirmed_at is not None else ""
             self._say(event, car, f"{act} {confirmed}verified{after}: ", Styled(f"seen {seen}", GOOD))
         elif failure:
-            self._say(event, car, Styled(f"{act} failed{after}: {failure}", BAD), ", trying again a little later")
+            self._say(event, car, Styled(f"{act} failed{after}: {failure}", BAD), ", trying again soon")
         else:
             self._say(event, car, f"{act} {event['out']}{after}")
 
@@ -232,7 +235,7 @@ class Narrator:
 
 
 def _departed(session: SessionRecord, car: Car) -> Iterator[Styled]:
-    """Yield the end of a session in parts: what was asked and reached, energy and money."""
+    """Yield the end of a session in parts: what was asked and what was reached."""
     soc = session.soc_end_pct
     yield Styled("unplugged" if soc is None else f"unplugged with {soc:.0f} %", "")
     if session.met is not None and session.target_soc_pct is not None:
@@ -240,12 +243,16 @@ def _departed(session: SessionRecord, car: Car) -> Iterator[Styled]:
         when = "" if departure is None else f" by {departure.astimezone(zone_named(car.home.timezone)):%H:%M}"
         asked = f"{session.target_soc_pct:.0f} %{when}"
         yield Styled(f", ready{when} as asked" if session.met else f", {asked} missed", GOOD if session.met else BAD)
-    yield Styled(f"; {session.energy_kwh:.1f} kWh", "")
+
+
+def _paid(session: SessionRecord) -> Iterator[Styled]:
+    """Yield energy and money of a session in parts."""
+    yield Styled(f"{session.energy_kwh:.1f} kWh", "")
     if session.cost is not None and session.baseline_cost:
-        saved = 1 - session.cost / session.baseline_cost
         yield Styled(f" for {session.cost:.2f} {session.currency} instead of {session.baseline_cost:.2f}", "")
+        saved = 1 - session.cost / session.baseline_cost
         if saved > 0:
-            yield Styled(f", {100 * saved:.0f} % saved", GOOD)
+            yield Styled(f": {100 * saved:.0f} % saved", GOOD)
 
 
 def _at(event: Mapping[str, Any]) -> datetime:

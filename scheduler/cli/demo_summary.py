@@ -19,7 +19,6 @@ def show_sessions(report: Report, names: Mapping[str, str], zones: Mapping[str, 
             [
                 Styled(names[one["vehicle"]], STRONG),
                 _local(one["plugged_at"], zone),
-                _local(one["unplugged_at"], zone),
                 f"{one['energy_kwh']:.1f} kWh",
                 f"{one['cost']:.2f} {one['currency']}",
                 Styled(f"{one['baseline_cost']:.2f}", QUIET),
@@ -28,7 +27,7 @@ def show_sessions(report: Report, names: Mapping[str, str], zones: Mapping[str, 
                 _verdict(one),
             ]
         )
-    headings = ("car", "plugged in", "unplugged", "energy", "cost", "at once", "ready by", "had", "")
+    headings = ("car", "plugged in", "energy", "cost", "at once", "ready by", "had", "")
     show_table(headings, rows, right=("energy", "cost", "at once", "had"))
 
 

@@ -95,9 +95,14 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     stuck = _stuck(now, wanted, done)
     failing = now.session.failures > 0
     if held or stuck or failing or done.blocked_by in BLOCKERS:
-        cause = "a person asked to hold" if held else done.verdict.text if stuck else "commands fail"
+        cause = "a person asked to hold" if held else _clause(done.verdict.text) if stuck else "commands fail"
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+
+
+def _clause(sentence: str) -> str:
+    """Return a sentence as a part of another."""
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _stuck(now: Situation, wanted: Want, done: Dispatch) -> bool:

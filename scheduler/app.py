@@ -56,7 +56,7 @@ log = structlog.get_logger()
 
 EXIT_GOOD, EXIT_FAULT = 0, 70
 
-POLL_EVERY_S = 20.0
+POLL_EVERY_S = 30.0
 PRICES_EVERY_S = 900.0
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
@@ -352,7 +352,7 @@ class App(Faces):
     def _dashboard(self) -> Application:
         http = self.settings.http
         token = http.token.reveal() if http.token is not None else None
-        return web_app(self, hosts=http.allowed_hosts, token=token, passwords=self.passwords)
+        return web_app(self, hosts=http.allowed_hosts, token=token, passwords=self.passwords, redact=self.redactor)
 
     async def _open_webhook(self) -> None:
         secret = self.settings.webhook.secret

@@ -52,7 +52,9 @@ def check(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def demo(
     *,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as it can, on one virtual clock.")] = False,
-    days: Annotated[int, typer.Option(min=1, max=4000, help="How many days to simulate.")] = 2,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=4000, help="How many days; default: 7 with --fast, else until Ctrl-C.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 1,
     as_json: JsonOption = False,
     polling_only: Annotated[bool, typer.Option("--polling-only", help="Without webhooks.")] = False,

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from scheduler.core.model import Place
 from scheduler.http import asking, views
+from scheduler.http.api_document import add_document
+from scheduler.http.api_events import add_feed
 from scheduler.http.api_onboarding import add_onboarding
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
@@ -43,6 +45,7 @@ def add_api(app: web.Application, daemon: Daemon) -> None:
         [
             web.get(f"{v1}/status", _status),
             web.get(f"{v1}/homes", _homes),
+            web.get(f"{v1}/vehicles", _vehicles),
             web.get(f"{v1}/vehicles/{{vehicle}}", _vehicle),
             web.get(f"{v1}/vehicles/{{vehicle}}/plan", _plan),
             web.get(f"{v1}/vehicles/{{vehicle}}/explain", _explain),
@@ -50,6 +53,7 @@ def add_api(app: web.Application, daemon: Daemon) -> None:
             web.delete(f"{v1}/vehicles/{{vehicle}}/override", _clear_override),
             web.post(f"{v1}/release", _release),
             web.get(f"{v1}/actions", _actions),
+            web.get(f"{v1}/overrides", _overrides),
             web.get(f"{v1}/sessions", _sessions),
             web.get(f"{v1}/alerts", _alerts),
             web.get(f"{v1}/decisions", _decisions),
@@ -63,6 +67,8 @@ def add_api(app: web.Application, daemon: Daemon) -> None:
         ]
     )
     add_onboarding(app, daemon)
+    add_feed(app, daemon)
+    add_document(app)
 
 
 def add_health(app: web.Application, daemon: Daemon) -> None:
@@ -89,6 +95,11 @@ async def _status(request: web.Request) -> web.Response:
 
 async def _homes(request: web.Request) -> web.Response:
     return web.json_response({"homes": [views.home_view(home) for home in request.app[DAEMON].homes()]})
+
+
+async def _vehicles(request: web.Request) -> web.Response:
+    daemon = request.app[DAEMON]
+    return web.json_response({"vehicles": [summary_of(daemon, known) for known in all_vehicles(daemon)]})
 
 
 def _known(request: web.Request) -> Known:
@@ -138,6 +149,8 @@ async def _release(request: web.Request) -> web.Response:
     named = body.get("vehicles", [])
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise Problem(400, "vehicles must be a list of names", remedy='Send {"vehicles": ["Polly"]} or {"all": true}.')
+    if not isinstance(body.get("all", False), bool):
+        raise Problem(400, "all must be true or false", remedy='Send {"all": true}.')
     if bool(named) == bool(body.get("all")):
         raise Problem(400, "name vehicles, or all of them", remedy='Send {"vehicles": ["Polly"]} or {"all": true}.')
     known = all_vehicles(daemon) if body.get("all") else [vehicle_called(daemon, name) for name in named]
@@ -154,6 +167,12 @@ async def _actions(request: web.Request) -> web.Response:
         vehicle_id=asking.vehicle_id(request, daemon), since=since, limit=asking.limit(request)
     )
     return web.json_response({"actions": [views.command_view(command, names) for command in found]})
+
+
+async def _overrides(request: web.Request) -> web.Response:
+    daemon = request.app[DAEMON]
+    found = await daemon.store.overrides(vehicle_id=asking.vehicle_id(request, daemon), limit=asking.limit(request))
+    return web.json_response({"overrides": [views.override_record_view(one, names_of(daemon)) for one in found]})
 
 
 async def _sessions(request: web.Request) -> web.Response:
@@ -230,6 +249,6 @@ async def _webhook(request: web.Request) -> web.Response:
 
 async def _webhook_do(request: web.Request) -> web.Response:
     op = (await asking.body(request)).get("op")
-    if op not in {"ensure", "test"}:
+    if not isinstance(op, str) or op not in {"ensure", "test"}:
         raise Problem(400, "op must be ensure or test", remedy='Send {"op": "ensure"}.')
     return web.json_response(views.plain(await request.app[DAEMON].webhook(op)))

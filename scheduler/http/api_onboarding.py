@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from scheduler.core.garage import Account, HomeText, LinkEnd, LinkStart
+from scheduler.core.garage import LINK_KINDS, Account, HomeText, LinkEnd, LinkStart
 from scheduler.http import asking, views
 from scheduler.http.daemon import Daemon, Onboarding, vehicle_called
 from scheduler.http.instants import instant
@@ -103,9 +103,12 @@ async def _dismiss(request: web.Request) -> web.Response:
 
 async def _begin_link(request: web.Request) -> web.Response:
     body = await asking.body(request)
+    kind = text_of(body, "kind")
+    if kind not in LINK_KINDS:
+        raise Problem(400, f"kind must be one of {', '.join(LINK_KINDS)}", remedy='Send {"kind": "vehicle"}.')
     start = await _of(request).begin_link(
         request.match_info["user"],
-        text_of(body, "kind"),
+        kind,
         back_url=text_of(body, "back_url", ""),
         language=text_of(body, "language", "browser"),
     )

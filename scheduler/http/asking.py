@@ -11,6 +11,8 @@ from scheduler.http.problem import Problem
 
 MOST_ROWS = 10_000
 
+SET, UNSET = ("", "1", "true", "yes"), ("0", "false", "no")
+
 
 async def body(request: web.Request) -> dict[str, Any]:
     """Return the JSON object in the body.
@@ -44,7 +46,10 @@ def limit(request: web.Request, *, default: int = 100, most: int = MOST_ROWS) ->
 
 def flag(request: web.Request, name: str) -> bool:
     """Tell whether the query sets a flag (`all`, `all=1`, `all=true`)."""
-    return request.query.get(name, "0").lower() in {"", "1", "true", "yes"}
+    text = request.query.get(name, "0").lower()
+    if text not in {*SET, *UNSET}:
+        raise Problem(400, f"{name} must be 1 or 0", detail=text)
+    return text in SET
 
 
 def vehicle_id(request: web.Request, daemon: Daemon) -> str | None:

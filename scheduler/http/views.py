@@ -30,7 +30,7 @@ from scheduler.core.terms import Price, PriceSlot, of_type
 from scheduler.http import sentences
 from scheduler.http.daemon import Known
 from scheduler.http.wording import rfc3339
-from scheduler.ports import AlertChange, DecisionRecord, SessionRecord
+from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord
 
 View = dict[str, Any]
 
@@ -181,6 +181,17 @@ def override_view(override: Override) -> View:
         "until": rfc3339(override.until),
         "soc_pct": override.soc_pct,
         "ready_at": rfc3339(override.ready_at),
+    }
+
+
+def override_record_view(record: OverrideRecord, names: Mapping[str, str]) -> View:
+    """Return an override that is kept, with its end once it has one."""
+    return {
+        "vehicle": record.vehicle_id,
+        "name": names.get(record.vehicle_id, record.vehicle_id),
+        **override_view(record.override),
+        "cleared_at": rfc3339(record.cleared_at),
+        "cleared_by": record.cleared_by,
     }
 
 

@@ -89,8 +89,8 @@ class VehicleSpec:
 class Home:
     """An Enode user, a location, chargers, vehicles, a tariff and an ordered list of policies.
 
-    `max_kw` bounds the power at the home; `min_dwell` is the shortest run and pause of a plan. `start_cost` [home currency]
-    is what one more start is worth avoiding; the planner in its present form does not weigh it yet.
+    `max_kw` bounds the power at the home; `min_dwell` is the shortest run and pause of a plan. `start_cost` is what one
+    more start is worth avoiding [home currency]; the planner in its present form does not weigh it yet.
     """
 
     id: str

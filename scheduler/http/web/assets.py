@@ -1,5 +1,6 @@
 """Styles and scripts: read once at the start and served from memory, so that no path of a request meets the disk."""
 
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -47,3 +48,9 @@ class Assets:
             return web.Response(body=content, headers=headers)
 
         app.router.add_get("/static/{name}", public(answer))
+
+
+@cache
+def bundled() -> Assets:
+    """Return the files of this installation, read once."""
+    return Assets()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from scheduler.core.calendar import zone_named
-from scheduler.http.web.assets import Assets
+from scheduler.http.web.assets import Assets, bundled
 from scheduler.http.web.guard import CSRF_FIELD, SESSION
 from scheduler.http.wording import local, span
 
@@ -55,6 +56,12 @@ class Renderer:
 
 
 RENDERER = web.AppKey("renderer", Renderer)
+
+
+@cache
+def renderer() -> Renderer:
+    """Return the templates of this installation, compiled once."""
+    return Renderer(bundled())
 
 
 def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:

@@ -11,7 +11,7 @@ from scheduler.cli.ending import NOT_SO, USAGE, Ending
 from scheduler.cli.options import JsonOption, SocketOption
 from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Styled, show, show_json
 
-LOOK_EVERY_S = 3.0
+LOOK_EVERY_S = 5.0
 PATIENCE_S = 900.0
 """How long the terminal waits for the person; the link itself lives for a day."""
 
@@ -21,6 +21,7 @@ UserOption = Annotated[str | None, typer.Option("--user", help="The Enode user; 
 BackOption = Annotated[str, typer.Option("--redirect", help="Where the browser goes afterwards.")]
 LanguageOption = Annotated[str, typer.Option("--language", help="Of the provider's page, e.g. nb-NO.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is linked.")]
+EveryOption = Annotated[float, typer.Option("--every", min=0.05, hidden=True, help="Seconds between two looks.")]
 
 
 @app.command()
@@ -30,11 +31,20 @@ def vehicle(
     redirect: BackOption = "",
     language: LanguageOption = "browser",
     wait: WaitOption = True,
+    every: EveryOption = LOOK_EVERY_S,
     socket: SocketOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Link a vehicle account; then say whether its charger must be linked too, and why."""
-    _link("vehicle", user, redirect, language, wait=wait, connection=Connection(socket), as_json=as_json)
+    _link(
+        "vehicle",
+        user,
+        redirect,
+        language,
+        wait_s=every if wait else None,
+        connection=Connection(socket),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -44,11 +54,20 @@ def charger(
     redirect: BackOption = "",
     language: LanguageOption = "browser",
     wait: WaitOption = True,
+    every: EveryOption = LOOK_EVERY_S,
     socket: SocketOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Link the charger of the same home: it proves that the car is there, and can start and stop it."""
-    _link("charger", user, redirect, language, wait=wait, connection=Connection(socket), as_json=as_json)
+    _link(
+        "charger",
+        user,
+        redirect,
+        language,
+        wait_s=every if wait else None,
+        connection=Connection(socket),
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -58,6 +77,7 @@ def again(
     redirect: BackOption = "",
     language: LanguageOption = "browser",
     wait: WaitOption = True,
+    every: EveryOption = LOOK_EVERY_S,
     socket: SocketOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +85,7 @@ def again(
     connection = Connection(socket)
     asked = {"back_url": redirect, "language": language}
     start = connection.post(f"/assets/{quote(asset, safe='')}/relink", asked)
-    _show(start, connection, wait=wait, as_json=as_json)
+    _show(start, connection, wait_s=every if wait else None, as_json=as_json)
 
 
 def _link(
@@ -74,14 +94,14 @@ def _link(
     redirect: str,
     language: str,
     *,
-    wait: bool,
+    wait_s: float | None,
     connection: Connection,
     as_json: bool,
 ) -> None:
     user_id = user or only_user(connection)
     asked = {"kind": kind, "back_url": redirect, "language": language}
     start = connection.post(user_path(user_id, "/links"), asked)
-    _show(start, connection, wait=wait, as_json=as_json)
+    _show(start, connection, wait_s=wait_s, as_json=as_json)
 
 
 def user_path(user_id: str, rest: str) -> str:
@@ -98,7 +118,7 @@ def only_user(connection: Connection) -> str:
     raise Ending(USAGE, "which user?", details=details, remedy="Give --user ID.")
 
 
-def _show(start: dict[str, Any], connection: Connection, *, wait: bool, as_json: bool) -> None:
+def _show(start: dict[str, Any], connection: Connection, *, wait_s: float | None, as_json: bool) -> None:
     if as_json:
         show_json(start)
         return
@@ -106,8 +126,8 @@ def _show(start: dict[str, Any], connection: Connection, *, wait: bool, as_json:
     show(Styled(f"Open this within 24 hours to link a {kind} to user {user_id}. Whoever has it can use it:", QUIET))
     print(start["url"])
     _show_code(start["url"])
-    if wait:
-        _wait(start, connection)
+    if wait_s is not None:
+        _wait(start, connection, every_s=wait_s)
     else:
         show(Styled("`kwhen link …` without --no-wait tells what was linked; `kwhen home discover` lists it.", QUIET))
 
@@ -119,7 +139,7 @@ def _show_code(url: str) -> None:
     segno.make(url, error="l", micro=False).terminal(compact=True)
 
 
-def _wait(start: dict[str, Any], connection: Connection) -> None:
+def _wait(start: dict[str, Any], connection: Connection, *, every_s: float) -> None:
     """Wait until the provider shows what was linked; then tell what is to be done next."""
     show(Styled("Waiting for you to finish there (Ctrl+C to go; nothing is lost by it) …", QUIET))
     path = f"/links/{quote(start['state'], safe='')}"
@@ -128,7 +148,7 @@ def _wait(start: dict[str, Any], connection: Connection) -> None:
     while end["waiting"]:
         if time.monotonic() > give_up:
             raise Ending(NOT_SO, f"no {start['kind']} has appeared yet", remedy="The address stays valid for a day.")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
         end = connection.get(path)
     connection.post(path, {})
     account = connection.get(user_path(start["user_id"], "/account"))

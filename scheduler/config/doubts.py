@@ -15,6 +15,7 @@ from scheduler.config.checks import Installed
 from scheduler.config.loading import installed
 from scheduler.config.places import doubt_of
 from scheduler.config.settings import Settings
+from scheduler.config.tables import on_this_machine
 from scheduler.core.errors import KwhenError
 from scheduler.core.model import Home, Mode
 from scheduler.plugins import Registry
@@ -37,6 +38,7 @@ def warnings(settings: Settings, *, at: datetime, plugins: Installed | None = No
     return (
         *settings.notes,
         *_about_nothing(settings),
+        *_about_the_port(settings),
         *_about_plugins(settings, found),
         *_about_prices(settings, found.policies),
         *(f"home {home.id}: {text}" for home in settings.homes for text in _about_home(home, found.policies, at)),
@@ -47,6 +49,14 @@ def warnings(settings: Settings, *, at: datetime, plugins: Installed | None = No
 def _about_nothing(settings: Settings) -> Iterator[str]:
     if not settings.homes:
         yield "no home is configured: the daemon runs and does nothing; `kwhen home discover` prints one to paste"
+
+
+def _about_the_port(settings: Settings) -> Iterator[str]:
+    if settings.http.enabled and not on_this_machine(settings.http.host):
+        yield (
+            f"http.listen: {settings.http.host} can be reached from other machines, and without a proxy with TLS the "
+            "password goes there in the clear"
+        )
 
 
 def _about_plugins(settings: Settings, found: Installed) -> Iterator[str]:

@@ -457,6 +457,7 @@ def test_a_rejected_configuration_leaves_the_old_value_as_it_was(write):
         pytest.param(HOME + "latitude = 10.75\nlongitude = 59.91\n" + CAR + READY + FLAT, "look exchanged", id="C02-exchanged"),
         pytest.param(HOME + "latitude = -33.9\nlongitude = 18.4\n" + CAR + READY + FLAT, "far from Europe/Oslo", id="C02-far"),
         pytest.param(HOME + CAR + READY + FLAT + '[[prices]]\nname = "m"\nsource = "file"\npath = "p"\n', "prices m: no policy reads", id="prices-unused"),
+        pytest.param('[http]\nlisten = "192.0.2.7:8790"\n' + HOME + CAR + READY + FLAT, "proxy with TLS", id="page-in-the-clear"),
     ],
 )  # fmt: skip
 def test_what_is_probably_not_meant_is_said_and_loaded(write, text, doubt):

@@ -72,8 +72,8 @@ async def settings(request: web.Request) -> web.Response:
     """Show every setting with where it comes from, and let the password be changed."""
     tables: dict[str, list[dict[str, str]]] = defaultdict(list)
     for one in request.app[DAEMON].settings_shown():
-        table, _, key = one["key"].rpartition(".")
-        tables[table or "general"].append(one | {"name": key})
+        table, _, key = one["key"].partition(".")
+        tables[table if key else "general"].append(one | {"name": key or table})
     health = views.plain(request.app[DAEMON].health())
     return await answer(request, "settings.html", tables=tables, health=health, session=request.get(SESSION))
 

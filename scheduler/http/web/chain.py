@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.core.model import Decision, Desired, Situation, VehicleState
-from scheduler.http.sentences import localised
+from scheduler.http.sentences import ENOUGH_KWH, localised
 from scheduler.http.views import View
 
 FOUND = {
@@ -58,6 +58,9 @@ def _line(text: str, code: str = "") -> View:
 
 
 def _need(need: View) -> View:
+    if need["energy_kwh"] <= ENOUGH_KWH:
+        why = f" ({need['why']})" if need["why"] else ""
+        return _line(f"{need['policy']}: satisfied{why}.", need["policy"])
     soc = "" if need["soc_pct"] is None else f" to reach {need['soc_pct']:.0f} %"
     guess = "" if need["quality"] == "fresh" else f" ({need['quality']} state of charge)"
     text = f"{need['policy']}: {need['energy_kwh']:.1f} kWh{soc}{guess}"

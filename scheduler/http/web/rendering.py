@@ -47,6 +47,7 @@ class Renderer:
             "day": day,
             "path": path_segment,
             "words": words,
+            "listed": listed,
         }
         self.environment.globals |= {"asset": assets.address, "navigation": NAVIGATION, "csrf_field": CSRF_FIELD}
 
@@ -124,3 +125,8 @@ def path_segment(value: str) -> str:
 def words(value: str) -> str:
     """Return a constant word as a person reads it: `NO_RESPONSE` becomes `no response`."""
     return value.replace("_", " ").replace("-", " ").lower()
+
+
+def listed(value: object) -> str:
+    """Return a setting's value as text: a list by its members."""
+    return ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)

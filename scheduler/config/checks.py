@@ -61,7 +61,7 @@ def _doubles(found: Sequence[tuple[str, Any]], what: str) -> Iterator[Problem]:
 
 
 def _problems_of_place(home: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    if "location_id" not in home and home.get("mode", Mode.CONTROL) == Mode.CONTROL:
+    if home.get("location_id") is None and home.get("mode", Mode.CONTROL) == Mode.CONTROL:
         remedy = 'see `kwhen home discover`, or set mode = "observe"'
         yield f"{path}.location_id", f"is missing, and without it no car is ever at home; {remedy}"
     latitude, longitude = home.get("latitude"), home.get("longitude")

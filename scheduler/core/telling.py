@@ -64,17 +64,21 @@ def told(state: VehicleState, now: Situation, decision: Decision) -> tuple[Vehic
     events += _need_lines(state, now, decision)
     noted = _withheld(now, decision)
     if noted and noted != state.noted:
-        events.append({"k": "NOTE", "code": "no_stop", "why": noted})
+        events.append({"k": "NOTE", "code": "no_stop", "why": noted.rpartition(", ")[2]})
     last_need = need_key(decision, now.at) if decision.plan.asks else ""
     return replace(state, noted=noted, price_key=price_key, need_key=last_need), events
 
 
 def _withheld(now: Situation, decision: Decision) -> str:
-    """Return why a car that charges and should not is not stopped; empty when it is, or does not (S12)."""
+    """Return why a car should not charge and yet is not stopped; empty when it is, or does not charge (S12).
+
+    The wish stands before the objection: that the target is reached is news also where the same rule has kept the car
+    from being paused before.
+    """
     if decision.desired is not Desired.HOLD or now.observation.charge.charging is not True or decision.command:
         return ""
     codes = [r.code for r in decision.reasons]
-    return codes[1] if len(codes) > 1 else "unsaid"
+    return f"{codes[0]}, {codes[1] if len(codes) > 1 else 'unsaid'}"
 
 
 def published_spans(now: Situation) -> tuple[Interval, ...]:

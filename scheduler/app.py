@@ -12,7 +12,7 @@ import structlog
 from aiohttp.web import Application
 
 from scheduler import __version__, notify
-from scheduler.config import Installed, Settings, installed, policy_sets, price_feeds, warnings
+from scheduler.config import Installed, Settings, installed, policy_sets, posts_of, price_feeds, warnings
 from scheduler.core.errors import ConfigError, ProviderError, StoreError
 from scheduler.core.garage import Pause
 from scheduler.core.model import PriceSeries, VehicleState
@@ -35,6 +35,7 @@ from scheduler.http.web.passwords import Passwords
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.drain import Loop
 from scheduler.loop.feed import Feed
+from scheduler.loop.herald import Herald
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.journal import Journal
 from scheduler.loop.poller import Poller
@@ -62,6 +63,8 @@ WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
 LINKS_EVERY_S = 30.0
 CREDENTIALS_EVERY_S = 600.0
+NOTIFY_EVERY_S = 30.0
+LAST_WORDS_S = 5.0
 
 HELD = "HELD_WHILE_STOPPING"
 
@@ -187,7 +190,15 @@ class App(Faces):
         )
         sources = price_feeds(settings, self._installed)
         self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
+        self.herald = Herald(store=self.store, clock=clock, called=self._called, durable=lambda: self.loop.durable)
+        self.herald.replace(posts_of(settings, self.web))
         self._build_onboarding()
+
+    def _called(self, vehicle_id: str) -> tuple[str, str]:
+        """Return what the owner calls a vehicle, and the time zone of its home."""
+        owner, state = self.loop.world.owner(vehicle_id), self.state(vehicle_id)
+        seen = (state.observation.name if state is not None else None) or vehicle_id
+        return (seen, "UTC") if owner is None else (owner[1].name or seen, owner[0].timezone)
 
     def _build_onboarding(self) -> None:
         self.accounts = Accounts(self.enode, stamp=self._stamp, homes=self.homes)
@@ -222,6 +233,8 @@ class App(Faces):
         settled = turn.settled
         if settled.raised or settled.cleared:
             self.feed.publish("alert", settled.state.vehicle_id)
+            if self.settings.notify:
+                self.engine.soon(self.herald.tell)
         self.feed.publish("vehicle", settled.state.vehicle_id)
 
     async def take_in(self, work: list[Inbound]) -> int:
@@ -320,6 +333,7 @@ class App(Faces):
         self.engine.periodic("prune", PRUNE_EVERY_S, self.prune)
         self.engine.periodic("links", LINKS_EVERY_S, self._look_after_links)
         self.engine.periodic("credentials", CREDENTIALS_EVERY_S, self.credentials.check)
+        self.engine.periodic("notify", NOTIFY_EVERY_S, self.herald.tell)
         if self.settings.webhook.public_url:
             self.engine.periodic("webhook", WEBHOOK_EVERY_S, self.inbound.check)
 
@@ -401,6 +415,8 @@ class App(Faces):
                 log.warning("car.held", vehicle_id=state.vehicle_id, latest_start=self._latest_start(state))
             with contextlib.suppress(StoreError):
                 await self.pulse.write({"k": "LIFE", "op": "stop"}, alerts=alerts)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.herald.tell(), LAST_WORDS_S)
         while self._cleanups:
             with contextlib.suppress(Exception):
                 await self._cleanups.pop()()
@@ -429,6 +445,7 @@ class App(Faces):
         self.redactor.add(*settings.secrets())
         self._applied(settings)
         self.prices.replace_sources(sources)
+        self.herald.replace(posts_of(settings, self.web))
         await self.prices.fetch()
         self._wake_all()
         log.info("config.applied", conf=settings.digest)

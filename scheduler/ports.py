@@ -178,6 +178,25 @@ class OverrideRecord:
     cleared_by: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What a notifier delivers: an alert that was raised, or with `over` its end. One `key` is one message."""
+
+    key: str
+    title: str
+    text: str
+    severity: str
+    at: datetime
+    over: bool = False
+
+
+class Notifier(Protocol):
+    """Delivers messages to a person, by a service of its own."""
+
+    async def send(self, message: Message) -> None:
+        """Deliver a message. Raises NotTold, whose text holds no secret."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Everything one drain writes, in one transaction: all or nothing."""

@@ -1,12 +1,12 @@
 """The configuration: one TOML file, `KWHEN_…` variables over it, secrets beside it; checked whole, replaced whole."""
 
-from scheduler.config.assembly import policy_sets, price_feeds
+from scheduler.config.assembly import policy_sets, posts_of, price_feeds
 from scheduler.config.checks import Installed
 from scheduler.config.doubts import warnings
 from scheduler.config.homes import checked_home, table_of, toml_of
 from scheduler.config.loading import installed, load, socket_path, state_directory
 from scheduler.config.secrets import Secret
-from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
+from scheduler.config.settings import Enode, HttpPort, Log, NotifySpec, PriceSpec, Settings, Webhook
 from scheduler.config.shown import ShownSetting
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "HttpPort",
     "Installed",
     "Log",
+    "NotifySpec",
     "PriceSpec",
     "Secret",
     "Settings",
@@ -23,6 +24,7 @@ __all__ = [
     "installed",
     "load",
     "policy_sets",
+    "posts_of",
     "price_feeds",
     "socket_path",
     "state_directory",

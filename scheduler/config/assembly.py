@@ -1,8 +1,13 @@
 """The plugins that a configuration names, built and ready to be asked."""
 
 from scheduler.config.checks import Installed
-from scheduler.config.settings import Settings
+from scheduler.config.settings import NotifySpec, Settings
+from scheduler.loop.herald import Post
+from scheduler.notifiers.email import Email, MailServer
+from scheduler.notifiers.ntfy import Ntfy
 from scheduler.plugins import PolicySet, PriceFeed
+from scheduler.ports import Notifier
+from scheduler.web_client import WebClient
 
 
 def policy_sets(settings: Settings, plugins: Installed) -> dict[str, PolicySet]:
@@ -22,3 +27,19 @@ def price_feeds(settings: Settings, plugins: Installed) -> dict[str, PriceFeed]:
         if plugin.cls is not None:
             feeds[spec.name] = PriceFeed(name=spec.name, source=plugin.build(spec.settings))
     return feeds
+
+
+def posts_of(settings: Settings, web: WebClient) -> tuple[Post, ...]:
+    """Return the notifiers of the `[[notify]]` tables; those of the web use the client."""
+    return tuple(
+        Post(name=one.name, notifier=_notifier(one, web), least=one.least, ends=one.ends) for one in settings.notify
+    )
+
+
+def _notifier(spec: NotifySpec, web: WebClient) -> Notifier:
+    if spec.by == "ntfy":
+        return Ntfy(web, url=spec.url, topic=spec.topic, token=spec.secret.reveal(), name=spec.name)
+    server = MailServer(
+        host=spec.host, port=spec.port, security=spec.security, user=spec.user, password=spec.secret.reveal()
+    )
+    return Email(server, sender=spec.sender, to=spec.to)

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler.config.checks import Installed, Problem, problems_of
 from scheduler.config.control import limits_of
+from scheduler.config.notify import found_for, notify_specs, problems_of_notify
 from scheduler.config.reading import Written, read
-from scheduler.config.secrets import CLIENT_ID, SECRETS, Found, Secret, SecretSpec, find
+from scheduler.config.secrets import CLIENT_ID, SECRETS, Found, Secret, SecretSpec, find, notify_secret
 from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
 from scheduler.config.shown import HIDDEN, ShownSetting, shown_settings
 from scheduler.config.tables import PREFIX, SHORTEST_SECRET_BYTES, File, HomeTable, address_of
@@ -47,6 +48,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, plugins: Installed | 
     kept = {spec.key: find(spec, environ=environ, secrets_dir=_secrets_dir(written)) for spec in (*SECRETS, CLIENT_ID)}
     problems += problems_of(written.tree, plugins or installed())
     problems += _problems_of_storage(written)
+    kept |= found_for(written.tree, environ=environ, secrets_dir=_secrets_dir(written))
+    problems += problems_of_notify(written.tree, kept)
     secrets = (f"{key}: {text}" for key, text in _problems_of_secrets(written, kept))
     said = [*written.problems, *written.said(problems), *secrets]
     if said or file is None:
@@ -172,6 +175,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
         origins=origins,
         path=written.path,
         notes=written.notes,
+        notify=notify_specs(file.notify, kept),
         shown=_shown(file, kept, origins, enode=enode, socket=socket, storage_url=storage_url),
     )
 
@@ -193,6 +197,12 @@ def _shown(
         if kept[spec.key] is not None:
             table, _, key = spec.key.partition(".")
             tree[table][key] = HIDDEN
+    for index, table in enumerate(tree["notify"]):
+        key = notify_secret(table["name"]).key
+        if kept.get(key) is not None:
+            table["secret"] = HIDDEN
+            origins = {**origins, f"notify[{index}].secret": origins[key]}
+        table["topic"] = table["topic"] and HIDDEN
     return shown_settings(tree, origins)
 
 

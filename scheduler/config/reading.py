@@ -11,7 +11,7 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as VariableError
 
 from scheduler.config.positions import Positions
-from scheduler.config.secrets import SECRETS
+from scheduler.config.secrets import NOTIFY_VARIABLE, SECRETS
 from scheduler.config.tables import PREFIX, File
 from scheduler.core.errors import ConfigError
 from scheduler.plugins.building import nearest
@@ -104,7 +104,7 @@ def _settings_among(environ: Mapping[str, str], notes: list[str]) -> dict[str, s
     taken = NOT_OURS | {spec.variable for spec in SECRETS}
     found: dict[str, str] = {}
     for name, value in environ.items():
-        if not name.startswith(PREFIX) or name in taken:
+        if not name.startswith(PREFIX) or name in taken or name.startswith(NOTIFY_VARIABLE):
             continue
         section = name.removeprefix(PREFIX).partition("__")[0].lower()
         if section in File.model_fields:

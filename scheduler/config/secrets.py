@@ -44,6 +44,14 @@ CLIENT_ID = SecretSpec(key="enode.client_id", variable="KWHEN_ENODE__CLIENT_ID",
 """No secret, but it may come the same way."""
 
 
+NOTIFY_VARIABLE = "KWHEN_NOTIFY_SECRET__"
+
+
+def notify_secret(name: str) -> SecretSpec:
+    """Return where the token or password of a notifier may come from."""
+    return SecretSpec(key=f"notify.{name}", variable=f"{NOTIFY_VARIABLE}{name.upper()}", file=f"notify_secret_{name}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """A secret and where it came from; or what stands in the way of reading it."""

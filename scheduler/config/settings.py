@@ -71,6 +71,25 @@ class PriceSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotifySpec:
+    """One `[[notify]]` table, whole. `secret` is the token or password, empty where there is none."""
+
+    name: str
+    by: str  # ntfy or email
+    least: str
+    ends: bool
+    secret: Secret
+    url: str = ""
+    topic: str = field(default="", repr=False)  # whoever knows it may listen
+    host: str = ""
+    port: int = 0
+    security: str = ""
+    user: str = ""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
@@ -95,6 +114,7 @@ class Settings:
     path: Path | None
     notes: tuple[str, ...] = ()
     shown: tuple[ShownSetting, ...] = ()
+    notify: tuple[NotifySpec, ...] = ()
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret in force, for redaction."""
@@ -103,6 +123,7 @@ class Settings:
             yield self.webhook.secret.reveal()
         if self.http.token is not None:
             yield self.http.token.reveal()
+        yield from (one.secret.reveal() for one in self.notify)
         if password := urlsplit(self.storage_url).password:
             yield unquote(password)
 

@@ -16,6 +16,10 @@ SHORTEST_SECRET_BYTES = 16
 LONGEST_URL = 200
 PREFIX = "KWHEN_"
 
+NTFY_URL = "https://ntfy.sh"
+NTFY_KEYS = frozenset({"url", "topic"})
+EMAIL_KEYS = frozenset({"host", "port", "security", "user", "sender", "to"})
+
 
 def _no_bool(value: Any) -> Any:
     if isinstance(value, bool):
@@ -187,6 +191,58 @@ class PricesTable(Table):
     source: str
 
 
+class NotifyTable(Table):
+    """`[[notify]]`: a way to tell a person of alerts, under a name of the owner's."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,30}$")]
+    by: Literal["ntfy", "email"]
+    least: Literal["info", "warning", "critical"] = "warning"
+    ends: bool = True
+    url: str | None = None
+    topic: Annotated[str, Field(pattern="^[-_A-Za-z0-9]{1,64}$")] | None = None
+    host: Id | None = None
+    port: Count | None = Field(default=None, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: Id | None = None
+    sender: Id | None = None
+    to: tuple[Id, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, table: Any) -> Any:
+        for key in ("token", "password", "secret"):
+            if isinstance(table, dict) and key in table:
+                raise ValueError(
+                    f"{key}: a secret must not stand in this file; see `[[notify]]` in config.example.toml"
+                )
+        return table
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        own = NTFY_KEYS if self.by == "ntfy" else EMAIL_KEYS
+        foreign = sorted((self.model_fields_set & (NTFY_KEYS | EMAIL_KEYS)) - own)
+        if foreign:
+            raise ValueError(f"{foreign[0]} has no meaning with by = {self.by!r}; remove it")
+        missing = [key for key in ("topic",) if self.by == "ntfy" and self.topic is None]
+        missing += [key for key in ("host", "sender", "to") if self.by == "email" and not getattr(self, key)]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing; {self.by} needs it")
+        address = urlsplit(self.url or NTFY_URL)
+        if address.scheme != "https" and not (address.scheme == "http" and on_this_machine(address.hostname)):
+            raise ValueError("url must begin with https:// (http:// on this machine alone)")
+        if address.username or address.query or address.fragment or not address.hostname:
+            raise ValueError("url must be the server's address and no more; the topic has a key of its own")
+        if self.by == "email" and self.security == "none" and not on_this_machine(self.host):
+            raise ValueError('security = "none" is for a mail server on this machine; use starttls or tls')
+        if bad := next((one for one in (self.sender, *self.to) if one is not None and not _is_mail(one)), None):
+            raise ValueError(f"{bad!r} is no e-mail address such as me@example.org")
+        return self
+
+
+def _is_mail(text: str) -> bool:
+    return re.fullmatch(r"[^@<>,;:\"()]+@[^@<>,;:\"()]+", text) is not None and text.isascii()
+
+
 class PolicyTable(Table):
     """`[[home.policy]]`: a policy; all other keys are its settings."""
 
@@ -245,6 +301,7 @@ class File(BaseSettings):
     log: LogTable = LogTable()
     retention: RetentionTable = RetentionTable()
     prices: tuple[PricesTable, ...] = ()
+    notify: tuple[NotifyTable, ...] = ()
     home: tuple[HomeTable, ...] = ()
 
     @classmethod

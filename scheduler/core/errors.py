@@ -130,3 +130,7 @@ class ReadOnlyHome(Refused):
 
 class HomeInvalid(ConfigError):  # noqa: N818
     """A home that was handed over is not valid. `problems` as ever."""
+
+
+class NotTold(KwhenError):  # noqa: N818
+    """A notifier could not deliver a message, or does not know whether it did: try again later."""

@@ -70,5 +70,6 @@ async def _stream(request: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _end_all(app: web.Application) -> None:
-    for stream in list(app[STREAMS]):
+    streams = app[STREAMS]
+    for stream in list(streams):
         stream.cancel()

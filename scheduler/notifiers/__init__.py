@@ -1,0 +1,1 @@
+"""Notifiers: how an alert reaches a person who does not look."""

@@ -200,8 +200,10 @@ def _failed(
     if kind in ("HTTP_404", "NOT_FOUND"):
         return replace(state, gone=True), []
     session = state.session
-    if session is None or kind == "SUPERSEDED" or (kind == "REQUESTED_CANCELLATION" and command.recall_at):
+    if session is None or kind == "SUPERSEDED":
         return state, []
+    if kind == "REQUESTED_CANCELLATION" and command.recall_at:  # no failure; yet a plug that flaps gets no storm (P14)
+        return replace(state, session=replace(session, retry_at=at + BACK_OFF[0])), []
     if kind == "HTTP_422":
         event = {"k": "OVR", "op": "set", "will": Will.HANDS_OFF, "from": Hand.UNKNOWN, "until": None}
         return replace(state, override=Override(will=Will.HANDS_OFF, by=Hand.UNKNOWN, set_at=at)), [event]

@@ -108,4 +108,9 @@ def test_the_drop_in_encrypts_each_credential_of_the_unit(checkout, unit):
     encrypted = settings((checkout / "systemd" / "encrypted.conf").read_text())["Service"]
     assert encrypted["LoadCredential"] == [""], "the plain ones are to be forgotten first"
     assert encrypted["LoadCredentialEncrypted"] == plain
-    assert [value.partition(":")[0] for value in plain] == ["enode_client_id", "enode_client_secret", "webhook_secret"]
+    assert [value.partition(":")[0] for value in plain] == [
+        "enode_client_id",
+        "enode_client_secret",
+        "webhook_secret",
+        "http_token",
+    ]

@@ -181,23 +181,21 @@ def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState
 
 def _metered(state: VehicleState, before: ChargeFacet, after: ChargeFacet) -> VehicleState:
     """Add the energy that flowed between two readings: the power of the earlier one, held (grid side)."""
-    session = state.session
-    assert session is not None
+    assert state.session is not None
+    session = replace(state.session, max_kw=max(state.session.max_kw, after.power_kw or 0.0))  # dated or not (S1a)
     if after.at is None or (session.metered_at is not None and after.at <= session.metered_at):
-        return state
+        return replace(state, session=session)
     state = replace(state, learned=_power_learned(state.learned, after, soc_pct=state.observation.battery.soc_pct))
-    kw = max(session.max_kw, after.power_kw or 0.0)
     since = session.metered_at or after.at
     power = before.power_kw if before.charging and before.power_kw else 0.0
     span = after.at - since
     if power <= 0 or span > METER_GAP:
-        return replace(state, session=replace(session, metered_at=after.at, max_kw=kw))
+        return replace(state, session=replace(session, metered_at=after.at))
     session = replace(
         session,
         energy_kwh=session.energy_kwh + power * (span / timedelta(hours=1)),
         flows=_joined(session.flows, Flow(start=since, end=after.at, kw=power)),
         metered_at=after.at,
-        max_kw=kw,
     )
     return replace(state, session=session)
 

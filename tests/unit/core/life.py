@@ -109,7 +109,6 @@ class Life:
         self.sent: list[Sent] = []
         self.lines: list[dict[str, Any]] = []
         self.facets: dict[str, Any] = {}  # newest of each facet, by source time, from the raw readings
-        self.seen_elsewhere = False
         self._ids = (f"c{n}" for n in count(1))
         self._digests = count(1)
         self.checker = Checker()
@@ -221,6 +220,13 @@ class Life:
             smart_charging=smart,
             digest=f"d{next(self._digests)}",
         )
+        self._last = reading
+        self._remember(reading)
+        return self.turn(reading)
+
+    def repeats(self) -> Decision:
+        """Hear the last reading again, as it was: the provider's answer from a car that sleeps."""
+        reading = replace(self._last, received=self.stamp, digest=f"d{next(self._digests)}")
         self._remember(reading)
         return self.turn(reading)
 

@@ -1,5 +1,6 @@
 """Over arbitrary lives: no command leaves that the evidence does not carry, and the checker finds nothing broken."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from scheduler.core.command import Action, Outcome
+from scheduler.core.command import Action, Command, Outcome, Why
 from scheduler.core.model import Will
 from scheduler.core.observation import Delivery
 from tests.unit.core.life import HOMES, POLICIES, Life
@@ -35,6 +36,15 @@ readings = st.fixed_dictionaries(
     }
 )
 usual = st.fixed_dictionaries({"delivery": st.sampled_from(PLUGGED), "soc_pct": st.sampled_from([10.0, 50.0, 80.0])})
+DEFECTS = st.sampled_from(
+    [
+        {"location": "elsewhere"}, {"location": None}, {"charger": "other"}, {"charger": None}, {"charger": "box"},
+        {"delivery": Delivery.UNPLUGGED}, {"delivery": Delivery.UNKNOWN}, {"charge_age_min": None},
+        {"place_age_min": None}, {"place_age_min": -3.0}, {"charge_age_min": -3.0}, {"able": False}, {"smart": True},
+        {"soc_pct": None}, {"kw": 15.0}, {"reachable": False},
+    ]
+)  # fmt: skip
+one_defect = st.tuples(usual, DEFECTS).map(lambda pair: pair[0] | pair[1])
 waits = st.sampled_from([0.1, 0.6, 1.0, 1.1, 2.0, 5.0, 9.0, 11.0, 16.0, 31.0, 61.0])
 reports = st.sampled_from(
     [(outcome, None) for outcome in Outcome]
@@ -51,6 +61,10 @@ steps = st.one_of(
     usual.map(lambda r: ("reads", r)),
     usual.map(lambda r: ("reads", r)),
     readings.map(lambda r: ("reads", r)),
+    one_defect.map(lambda r: ("lasts", r)),
+    one_defect.map(lambda r: ("lasts", r)),
+    st.just(("pends", None)),
+    st.sampled_from([9.0, 31.0, 61.0]).map(lambda m: ("sleeps", m)),
     waits.map(lambda w: ("waits", w)),
     waits.map(lambda w: ("waits", w)),
     reports.map(lambda r: ("reports", r)),
@@ -78,6 +92,7 @@ class Judge:
             assert life.trusted, "sent by a clock that is not trusted (S18)"
             assert life.state.credentials_lost_at is None, "sent with credentials lost (S24)"
             assert life.durable or one.command.action is Action.START, "STOP that cannot be kept (L11)"
+            self._superseding(one.command)
         self.judged = len(life.sent)
         if life.state.command is not None:
             last = life.sent[-1].now
@@ -85,31 +100,62 @@ class Judge:
             assert last.run != life.run or aged < timedelta(minutes=35), "no result within T_verify (L4)"
         assert life.checker.violations == []
 
+    def _superseding(self, command: Command) -> None:
+        """S4: what was in flight until now is replaced only by its opposite, and only for a strong reason."""
+        now = self.life.lines[-1]["t"]
+        ended = [line["cmd"] for line in self.life.lines if line.get("out") == "superseded" and line["t"] == now]
+        replaced = [one.command for one in self.life.sent if one.command.id in ended]
+        assert all(old.action is command.action.opposite for old in replaced)
+        assert not replaced or command.why in (Why.USER, Why.DEADLINE, Why.TARGET)
 
-def live(life: Life, judge: Judge, kind: str, what: Any, at_home: dict[str, Any]) -> None:
-    """Take one step of a life."""
-    match kind:
-        case "reads":
-            life.reads(**at_home | what)
-        case "waits":
-            life.wait(what, each=judge.look)
-        case "obeys":
-            life.obeys(**at_home)
-        case "reports":
-            life.reports(what[0], failure=what[1])
-        case "wishes":
-            life.wishes(what[0], hours=what[1], soc_pct=90.0)
-        case "restarts":
-            life.restart()
-        case "clock":
-            life.step_clock(what)
-            life.turn()
-        case "store":
-            life.durable = what
-            life.turn()
-        case "credentials":
-            life.loses_credentials()
+
+def waited(life: Life, judge: Judge, minutes: float) -> None:
     judge.look()
+    life.wait(minutes, each=judge.look)
+
+
+def lasted(life: Life, judge: Judge, reading: dict[str, Any]) -> None:
+    """Read something and let it last long enough to count."""
+    life.reads(**reading)
+    waited(life, judge, 2)
+
+
+def pended(life: Life, judge: Judge, _: None) -> None:
+    life.reports(Outcome.PENDING)
+    waited(life, judge, 0.2)
+
+
+def slept(life: Life, judge: Judge, minutes: float) -> None:
+    """Let the car sleep: the provider answers what it answered before."""
+    waited(life, judge, minutes)
+    life.repeats()
+    waited(life, judge, 1.5)
+
+
+def stepped(life: Life, judge: Judge, minutes: float) -> None:
+    life.step_clock(minutes)
+    life.turn()
+
+
+def kept(life: Life, judge: Judge, durable: bool) -> None:
+    life.durable = durable
+    life.turn()
+
+
+STEPS: dict[str, Callable[[Life, Judge, Any], object]] = {
+    "reads": lambda life, _, reading: life.reads(**reading),
+    "lasts": lasted,
+    "waits": waited,
+    "sleeps": slept,
+    "pends": pended,
+    "obeys": lambda life, _, at_home: life.obeys(**at_home),
+    "reports": lambda life, _, report: life.reports(report[0], failure=report[1]),
+    "wishes": lambda life, _, wish: life.wishes(wish[0], hours=wish[1], soc_pct=90.0),
+    "restarts": lambda life, *_: life.restart(),
+    "clock": stepped,
+    "store": kept,
+    "credentials": lambda life, *_: life.loses_credentials(),
+}
 
 
 @settings(max_examples=120, deadline=None, derandomize=True, print_blob=True)
@@ -126,7 +172,8 @@ def test_no_command_leaves_that_the_evidence_does_not_carry(home, policies, hour
     life.wait(6 + 60 * hour)
     at_home = {"charger": None if home == "bare" else "box"}
     for kind, what in [("reads", {}), ("waits", 1.1), *steps]:
-        live(life, judge, kind, what, at_home)
+        STEPS[kind](life, judge, at_home | (what or {}) if kind in ("reads", "lasts", "obeys") else what)
+        judge.look()
 
 
 @pytest.mark.parametrize("home", sorted(HOMES))

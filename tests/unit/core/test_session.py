@@ -197,3 +197,13 @@ def test_a_fault_or_a_full_battery_is_nobodys_hand(delivery):
 def test_nothing_is_read_from_what_happens_away_from_home():
     story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.STOPPED, charger="public").desiring(Desired.HOLD)
     assert story.says(60, Delivery.CHARGING, kw=50.0, charger="public").will is None
+
+
+def test_the_highest_power_is_kept_of_readings_of_one_instant_too():
+    story = Story().says(0, Delivery.STOPPED).says(5, Delivery.CHARGING, kw=7.0)
+    same = T0 + 5 * MIN
+    again = Reading(
+        vehicle_id="car", user_id="user", source=Source.POLL, received=Stamp(at=same, mono_ns=0, run=1),
+        charge=ChargeFacet(at=same, plugged=True, charging=True, delivery=Delivery.CHARGING, power_kw=15.0, charger_id="charger"),
+    )  # fmt: skip
+    assert story.hears(6, again).state.session.max_kw == 15.0

@@ -12,11 +12,9 @@ import structlog
 from aiohttp.web import Application
 
 from scheduler import __version__, notify
-from scheduler.config import Installed, Settings, installed, policy_sets, posts_of, price_feeds, warnings
-from scheduler.core.errors import ConfigError, ProviderError, StoreError
-from scheduler.core.garage import Pause
+from scheduler.config import Settings, installed, posts_of, price_feeds, warnings
+from scheduler.core.errors import ConfigError, StoreError
 from scheduler.core.model import PriceSeries, VehicleState
-from scheduler.core.observation import Stamp
 from scheduler.core.timeline import nanoseconds
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient
@@ -25,7 +23,6 @@ from scheduler.enode.provider import EnodeProvider
 from scheduler.enode.subscription import Subscription
 from scheduler.enode.tokens import Account
 from scheduler.enode.webhook import webhook_app
-from scheduler.faces import Faces
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
@@ -42,14 +39,10 @@ from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
 from scheduler.loop.turn import Turn
-from scheduler.loop.world import World
-from scheduler.onboard.account import Accounts
-from scheduler.onboard.credentials import Credentials
 from scheduler.onboard.homes import Homes
-from scheduler.onboard.linking import Links
-from scheduler.onboard.setting_up import SettingUp
-from scheduler.ports import AlertChange, Clock, Inbound, Store
+from scheduler.ports import AlertChange, Clock, Store
 from scheduler.redaction import Redactor
+from scheduler.tenancy import Tenancy, world_of
 from scheduler.web_client import WebClient, WebLimits
 from storage import open_store
 
@@ -61,24 +54,14 @@ POLL_EVERY_S = 30.0
 PRICES_EVERY_S = 900.0
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
-LINKS_EVERY_S = 30.0
-CREDENTIALS_EVERY_S = 600.0
 NOTIFY_EVERY_S = 30.0
 LAST_WORDS_S = 5.0
 
 HELD = "HELD_WHILE_STOPPING"
 
 
-def world_of(settings: Settings, plugins: Installed) -> World:
-    """Return the configured homes with their policies. Raises ConfigError naming what does not fit."""
-    policies = policy_sets(settings, plugins)
-    return World(homes=settings.homes, policies=policies, limits=settings.limits, conf=settings.digest)
-
-
-class App(Faces):
+class App(Tenancy):
     """The running daemon."""
-
-    engine: LocalEngine
 
     def __init__(
         self,
@@ -107,7 +90,6 @@ class App(Faces):
         self.store: Store = open_store(settings.storage_url, clock=clock)
         self.feed = Feed()
         self.own_homes = Homes(store=self.store, clock=clock, settings=lambda: self.settings, plugins=self._installed)
-        self._paused: tuple[Pause, ...] = ()
         self.passwords = Passwords(self.store)
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,7 +102,7 @@ class App(Faces):
         self.run = await self.store.open(node=self.node)
         self._cleanups.append(self.store.close)
         await self.own_homes.load()
-        self._world = self._world_with_stored(self.settings)
+        self._world, self._paused = self._world_with_stored(self.settings), self.own_homes.pauses()
         self._build()
         await self.pulse.write(
             self._world.as_event(),
@@ -200,34 +182,6 @@ class App(Faces):
         seen = (state.observation.name if state is not None else None) or vehicle_id
         return (seen, "UTC") if owner is None else (owner[1].name or seen, owner[0].timezone)
 
-    def _build_onboarding(self) -> None:
-        self.accounts = Accounts(self.enode, stamp=self._stamp, homes=self.homes)
-        self.links = Links(
-            self.enode, store=self.store, clock=self.clock, accounts=self.accounts, publish=self.feed.publish
-        )
-        self.credentials = Credentials(
-            self.enode, accounts=self.accounts, homes=self.homes, state=self.state, mark=self._mark
-        )
-        self.onboarding = SettingUp(
-            self.enode,
-            store=self.store,
-            clock=self.clock,
-            accounts=self.accounts,
-            links=self.links,
-            homes=self.own_homes,
-            state=self.state,
-            release=self.release,
-            rehome=self.rehome,
-        )
-
-    def _world_with_stored(self, settings: Settings) -> World:
-        """Return the homes of a configuration and the stored ones, as they are to be run now."""
-        self._paused = self.own_homes.pauses()
-        return world_of(self.own_homes.within(settings), self._installed)
-
-    async def _mark(self, kind: str, user_id: str, vehicle_id: str) -> None:
-        await self.acts.keep(kind, user_id=user_id, vehicle_id=vehicle_id, payload=b"")
-
     def _turned(self, turn: Turn) -> None:
         """Tell whoever watches of a turn; alerts apart, since they may show elsewhere than the vehicle."""
         settled = turn.settled
@@ -236,60 +190,6 @@ class App(Faces):
             if self.settings.notify:
                 self.engine.soon(self.herald.tell)
         self.feed.publish("vehicle", settled.state.vehicle_id)
-
-    async def take_in(self, work: list[Inbound]) -> int:
-        """Store work durably and wake its shards; what an event says of an account is asked anew."""
-        new = await super().take_in(work)
-        for row in work:
-            if row.kind == "event":
-                self._heard(row)
-        return new
-
-    def _heard(self, event: Inbound) -> None:
-        self.accounts.forget(event.user_id)
-        if event.vehicle_id is None or self.loop.world.owner(event.vehicle_id) is None:
-            self.feed.publish("vehicle", event.vehicle_id)
-        if b":discovered" in event.payload:
-            self.acts.spawn(self._discovered(event.user_id))
-        elif b"credentials:invalidated" in event.payload:
-            self.acts.spawn(self.credentials.check())
-
-    async def _discovered(self, user_id: str) -> None:
-        """Find what was linked, and lift what waited for it."""
-        try:
-            await self.accounts.of(user_id)
-            await self.links.watch(user_id)
-        except (ProviderError, StoreError) as error:
-            log.info("link.unseen", user_id=user_id, why=str(error))
-
-    async def _look_after_links(self) -> None:
-        """Look at open links; run again in full what is no longer paused."""
-        await self.links.watch()
-        if self.own_homes.pauses() != self._paused:
-            await self.rehome()
-
-    async def rehome(self) -> None:
-        """Run the homes as they are now: the file's and the stored ones. Raises StoreError, having changed nothing."""
-        await self._adopt(self._world_with_stored(self.settings))
-        self.feed.publish("homes")
-        self.engine.soon(self.poller.sweep)
-
-    async def _adopt(self, world: World) -> None:
-        """Run other homes from the next turn on; the alerts of vehicles that are in none of them end."""
-        gone = {v.id for _, v in self._world.vehicles()} - {v.id for _, v in world.vehicles()}
-        now = self.clock.now()
-        left = [state for one in sorted(gone) if (state := self.state(one)) is not None]
-        ended = [
-            AlertChange(code=code, vehicle_id=one.vehicle_id, text="", severity="info", raised_at=now, cleared_at=now)
-            for one in left
-            for code in one.alerts
-        ]
-        await self.pulse.write(world.as_event(), alerts=ended)
-        self._world = world
-        self.loop.apply(world)
-        self.poller.forget()
-        self.accounts.forget()
-        self._wake_all()
 
     def _subscription(self) -> Subscription | None:
         webhook = self.settings.webhook
@@ -300,21 +200,12 @@ class App(Faces):
     def _reread_vehicles(self) -> None:
         self.poller.forget()
 
-    def _stamp(self) -> Stamp:
-        return Stamp(at=self.clock.now(), mono_ns=self.clock.monotonic_ns(), run=self.run)
-
     def _held(self, bucket: str, until: datetime) -> None:
         """Remember for the journal that the provider asked for a pause (S23)."""
         self.pulse.remember({"k": "LIMIT", "bucket": bucket, "until": nanoseconds(until)})
 
     async def _drain(self, shard: int) -> bool:
         return await self.loop.drain(shard)
-
-    def _ring(self, vehicle_ids: list[str]) -> None:
-        self.engine.poke(self.loop.wake(vehicle_ids))
-
-    def _wake_all(self) -> None:
-        self._ring([v.id for _, v in self.loop.world.vehicles()])
 
     def _priced(self, series: tuple[PriceSeries, ...]) -> None:
         self.loop.prices = series
@@ -331,8 +222,7 @@ class App(Faces):
         self.engine.periodic("poll", POLL_EVERY_S, self.poller.sweep)
         self.engine.periodic("prices", PRICES_EVERY_S, self.prices.fetch)
         self.engine.periodic("prune", PRUNE_EVERY_S, self.prune)
-        self.engine.periodic("links", LINKS_EVERY_S, self._look_after_links)
-        self.engine.periodic("credentials", CREDENTIALS_EVERY_S, self.credentials.check)
+        self._start_onboarding()
         self.engine.periodic("notify", NOTIFY_EVERY_S, self.herald.tell)
         if self.settings.webhook.public_url:
             self.engine.periodic("webhook", WEBHOOK_EVERY_S, self.inbound.check)

@@ -79,7 +79,8 @@ class Herald:
         self._unkept: dict[str, tuple[bytes, datetime | None]] = {}
         self._pauses: dict[str, _Pause] = {}
         self._trouble: AlertChange | None = None
-        self._busy = False
+        self._turn = asyncio.Lock()
+        self._waiting = False
 
     def replace(self, posts: Iterable[Post]) -> None:
         """Use these notifiers from now on."""
@@ -87,17 +88,21 @@ class Herald:
         self._pauses.clear()
 
     async def tell(self) -> None:
-        """Tell what has not been told. A run that finds another one busy leaves it to that, or to the next."""
-        if self._busy or not self._posts:
+        """Tell what has not been told. One run at a time, and one more that waits to see what came meanwhile."""
+        if self._waiting or not self._posts:
             return
-        self._busy = True
+        self._waiting = True
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting = False
         try:
             self._look_at_store()
             await self._learn()
             alerts = await self._alerts()
             await asyncio.gather(*(self._serve(post, alerts) for post in self._posts))
         finally:
-            self._busy = False
+            self._turn.release()
 
     def _look_at_store(self) -> None:
         now, known = self._clock.now(), self._trouble

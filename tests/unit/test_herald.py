@@ -217,7 +217,7 @@ async def test_a_notifier_that_fails_holds_up_no_other(make, store, ear):
     assert (broken.asked, len(ear.heard)) == (1, 1)
 
 
-async def test_one_run_at_a_time(herald, store, ear):
+async def test_one_run_at_a_time_and_another_for_what_came_meanwhile(herald, store, ear):
     began, go = asyncio.Event(), asyncio.Event()
 
     async def slow(self: Ear, message: Message) -> None:
@@ -229,10 +229,14 @@ async def test_one_run_at_a_time(herald, store, ear):
     await change(store, AT_RISK)
     first = asyncio.create_task(herald.tell())
     await began.wait()
-    await herald.tell()
-    go.set()
-    await first
+    await change(store, replace(AT_RISK, code="GONE", raised_at=NOON + MINUTE))
+    second = asyncio.create_task(herald.tell())
+    await asyncio.sleep(0)
+    await herald.tell()  # a third one leaves it to the second
     assert len(ear.heard) == 1
+    go.set()
+    await asyncio.gather(first, second)
+    assert len(ear.heard) == 2
 
 
 async def test_a_store_that_takes_nothing_makes_no_message_come_twice(herald, store, ear, monkeypatch):

@@ -82,7 +82,7 @@ def _told(one: InterventionCard) -> dict[str, Any]:
     return asdict(one) | {
         "text": markdown.safe(one.description),
         "by": " ".join(part for part in (WHO.get(one.who, ""), WHERE.get(one.where, "")) if part),
-        "so_that": ", ".join(DOES.get(name, name) for name in one.capabilities),
+        "so_that": " and ".join(DOES.get(name, name) for name in one.capabilities),
     }
 
 

@@ -81,12 +81,13 @@ async def _position(request: web.Request, account: Account, source: str) -> dict
 
 def _fresh(request: web.Request, account: Account) -> dict[str, str]:
     homes = request.app[DAEMON].homes()
-    zone = next((one.timezone for one in (*account.locations, *homes)), "")
+    zones = [*(one.timezone for one in account.locations), *(one.timezone for one in homes)]
     return {
         "name": "Home" if not homes else "",
-        "timezone": zone,
+        "timezone": next(iter(zones), ""),
         "currency": homes[0].currency if homes else "EUR",
         "ready_at": "07:30",
+        "power_kw": "",
         "target_pct": "80",
         "prices": FLAT,
         "per_kwh": "0.25",
@@ -179,13 +180,14 @@ def _table(asked: _Asked) -> dict[str, Any]:
         policies.append({"name": "flat", "per_kwh": asked.number("per_kwh", "The price")})
     else:
         policies.append({"name": "spot", "source": asked.texts["prices"]})
+    power = {"charge_power_kw": asked.number("power_kw", "The charging power")} if asked.texts["power_kw"] else {}
     return {
         "id": home_id,
         "user_id": asked.user_id,
         "timezone": asked.texts["timezone"].strip(),
         "currency": asked.texts["currency"].strip().upper(),
         "charger_ids": list(asked.charger_ids),
-        "vehicle": [{"id": one} for one in asked.vehicle_ids],
+        "vehicle": [{"id": one} | power for one in asked.vehicle_ids],
         "policy": policies,
     }
 

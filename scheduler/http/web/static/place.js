@@ -12,11 +12,9 @@
     return read.every(Number.isFinite) ? read : null;
   };
   const start = typed();
-  const map = L.map(place, { attributionControl: true }).setView(start || [50, 10], start ? 16 : 4);
+  const map = L.map(place).setView(start || [50, 10], start ? 16 : 4);
   map.attributionControl.setPrefix("Leaflet");
-  const credit = document.createElement("span");
-  credit.textContent = place.dataset.credit;
-  L.tileLayer(place.dataset.tiles, { maxZoom: 19, referrerPolicy: "origin", attribution: credit.innerHTML }).addTo(map);
+  L.tileLayer(place.dataset.tiles, { maxZoom: 19, referrerPolicy: "origin" }).addTo(map);
   let spot = null;
   const show = (at) => {
     if (spot) spot.setLatLng(at); else spot = L.circleMarker(at, { radius: 9, color: "#14703f" }).addTo(map);

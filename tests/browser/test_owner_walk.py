@@ -1,0 +1,215 @@
+"""From an empty daemon to a car that charges and is full, in a browser, on a desk and on a phone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.owner import AXE, CHROMIUM, Simulator, daemon, simulator
+from tests.e2e.stage import free_port
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no chromium here"),
+    pytest.mark.timeout(300),
+]
+
+PASSWORD = "a long enough password"
+PATIENCE_MS = 30_000
+PAIRING_MS = 120_000
+OSLO = ("59.9139", "10.7522")
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+ALL_PAGES = (
+    "/", "/sessions", "/prices", "/alerts", "/policies", "/settings",
+    "/setup", "/setup/preferences", "/setup/homes/home", "/setup/place?user=owner", "/setup/charger?user=owner",
+)  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Owner:
+    """A person with a browser. Every page is looked at: its picture is kept, and axe finds no serious fault."""
+
+    page: Any
+    base: str
+    code: str
+    provider: Simulator
+    pictures: Path
+    faults: list[str] = field(default_factory=list)
+    seen: int = 0
+
+    def look(self, name: str) -> None:
+        self.seen += 1
+        self.page.screenshot(path=self.pictures / f"{self.seen:02d}-{name}.png", full_page=True)
+        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            self.faults.append(f"{name}: {wide} px too wide")
+        self.page.evaluate(AXE.read_text() + "; 0")
+        told = self.page.evaluate("axe.run()")
+        assert len(told["passes"]) > 5  # it has looked at the page
+        self.faults += [
+            f"{name}: {one['id']} at {one['nodes'][0]['target']}: {one['nodes'][0]['html'][:200]}"
+            for one in told["violations"]
+            if one["impact"] in {"serious", "critical"}
+        ]
+
+    def press(self, name: str, *, exact: bool = False) -> None:
+        self.page.get_by_role("button", name=name, exact=exact).first.click()
+
+    def follow(self, name: str) -> None:
+        self.page.get_by_role("link", name=name, exact=True).first.click()
+
+    def arrive(self, path: str) -> None:
+        self.page.wait_for_url(re.compile(re.escape(self.base) + path))
+
+    def sees(self, text: str, *, within_ms: int = PATIENCE_MS) -> None:
+        playwright.expect(self.page.locator("main")).to_contain_text(text, timeout=within_ms)
+
+    def sets_the_password(self) -> None:
+        self.page.goto(self.base)
+        self.look("password")
+        self.page.get_by_label("Set-up code").fill(self.code)
+        self.page.get_by_label("New password").fill(PASSWORD)
+        self.page.get_by_label("The same once more").fill(PASSWORD)
+        self.press("Set the password")
+        self.sees("No home yet")
+        self.look("empty")
+        self.follow("Set up")
+        self.arrive("/setup$")
+        self.look("set-up-empty")
+
+    def links(self, button: str, brand: str) -> None:
+        """Go to the provider's page, do what it asks, and come back by its redirect."""
+        self.press(button)
+        self.page.wait_for_url(re.compile(re.escape(self.provider.url) + "/link/"))
+        self.page.get_by_label(brand).check()
+        self.press("Continue", exact=True)
+        self.press("Agree and continue")
+        self.page.get_by_label("Name").fill("me")
+        self.page.get_by_label("Password").fill("secret")
+        self.press("Sign in")
+        self.press("Back to the app")
+        self.arrive("/linked")
+        self.look("back")
+        self.follow("Continue")
+
+    def makes_the_home(self, *, by_car: bool) -> tuple[str, str]:
+        """Place the home and make it; return the ids of the car and the charger."""
+        self.arrive("/setup/place")
+        if by_car:
+            self.press("Use where")
+            self.arrive("/setup/place.*from=")
+            playwright.expect(self.page.get_by_label("Latitude")).to_have_value(re.compile(r"59\.9"))
+        else:
+            self.page.get_by_label("Latitude").fill(OSLO[0])
+            self.page.get_by_label("Longitude").fill(OSLO[1])
+        self.page.get_by_label("Charging power").fill("11")
+        car_id = self.page.locator('input[name="vehicle"]').get_attribute("value")
+        charger_id = self.page.locator('input[name="charger"]').get_attribute("value")
+        self.look("home-form")
+        self.press("Make this home")
+        self.arrive("/setup/homes/home")
+        self.sees("The home was made.")
+        self.look("home")
+        return car_id, charger_id
+
+    def tells(self, car_id: str, do: str, **more: Any) -> Any:
+        return self.provider.ask(f"/_sim/vehicles/{car_id}", {"do": do, **more})
+
+    def solves(self, car_id: str, told: str) -> None:
+        """Do what the provider asks for; the page that was open says so without being loaded again."""
+        self.page.goto(f"{self.base}/setup/cars/{car_id}")
+        self.sees(told)
+        self.sees("Let others control the charger")
+        self.look("interventions")
+        self.page.evaluate("document.body.dataset.walk = 'the same page'")
+        elsewhere = self.page.context.new_page()
+        elsewhere.goto(f"{self.provider.url}/_sim/interventions")
+        elsewhere.get_by_role("button", name="Done: Let others control the charger").click()
+        elsewhere.close()
+        playwright.expect(self.page.locator("main")).not_to_contain_text("Let others control", timeout=PATIENCE_MS)
+        assert self.page.evaluate("document.body.dataset.walk") == "the same page"
+        self.sees("Nothing stands in the way")
+
+    def charges_now(self, car_id: str) -> None:
+        self.page.goto(f"{self.base}/cars/{car_id}")
+        self.sees("Plan")
+        self.page.get_by_text("The plan as a table").click()
+        self.page.get_by_role("region", name="Planned charging").locator("tbody tr").first.wait_for(timeout=PAIRING_MS)
+        self.look("plan")
+        self.press("Charge now")
+        self.sees("Asked to charge")
+        self.sees("verified", within_ms=PAIRING_MS)
+        playwright.expect(self.page.locator(".headline")).to_contain_text("Charging", timeout=PATIENCE_MS)
+        self.look("charging")
+
+    def finishes(self, car_id: str) -> None:
+        self.tells(car_id, "soc", soc_pct=100)
+        self.tells(car_id, "look")
+        self.sees("100", within_ms=PAIRING_MS)
+        playwright.expect(self.page.locator(".headline")).not_to_contain_text("Charging", timeout=PAIRING_MS)
+        self.sees("full")
+        self.look("finished")
+
+
+@contextmanager
+def owner(directory: Path, size: dict[str, int], scheme: str) -> Iterator[Owner]:
+    with (
+        simulator() as provider,
+        daemon(directory, provider, free_port()) as (base, code),
+        playwright.sync_playwright() as drivers,
+    ):
+        browser = drivers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(
+            viewport=size, locale="en-GB", timezone_id="Europe/Oslo", color_scheme=scheme, reduced_motion="reduce"
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        pictures = directory / "pictures"
+        pictures.mkdir()
+        person = Owner(page=page, base=base, code=code, provider=provider, pictures=pictures)
+        page.on("console", lambda said: _hear(person, said))
+        page.on("pageerror", lambda error: person.faults.append(f"script: {error}"))
+        try:
+            yield person
+        finally:
+            context.close()
+            browser.close()
+
+
+def _hear(person: Owner, said: Any) -> None:
+    """Take down what the browser complains of on our pages: a policy broken, a script that failed."""
+    if said.type == "error" and said.location.get("url", "").startswith(person.base):
+        person.faults.append(f"console: {said.text}")
+
+
+WALKS = {
+    "desk": (DESK, "light", "Renault", "Needed, in this order"),
+    "phone": (PHONE, "dark", "Volkswagen", "Would help"),
+}
+
+
+@pytest.mark.parametrize("where", WALKS)
+def test_from_nothing_to_a_car_that_is_full(where, tmp_path):
+    size, scheme, brand, told = WALKS[where]
+    with owner(tmp_path, size, scheme) as person:
+        person.sets_the_password()
+        person.links("Link a car", brand)
+        person.arrive("/setup/charger")
+        person.sees("cannot be started" if where == "desk" else "Go on without one")
+        person.look("charger")
+        person.links("Link the charger", "Zaptec")
+        car_id, charger_id = person.makes_the_home(by_car=where == "phone")
+        if where == "desk":  # it would be on its way for minutes, and begin by itself
+            person.tells(car_id, "set", auto_start=False)
+            person.tells(car_id, "plug", charger=charger_id)
+        person.solves(car_id, told)
+        person.charges_now(car_id)
+        person.finishes(car_id)
+        for path in (*ALL_PAGES, f"/setup/cars/{car_id}", f"/cars/{car_id}/explain"):
+            person.page.goto(person.base + path)
+            person.look(re.sub(r"\W+", "-", path).strip("-") or "overview")
+        assert person.faults == []

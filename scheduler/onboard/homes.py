@@ -136,14 +136,25 @@ class Homes:
             HomeInvalid: it is wrong.
         """
         others = {key: one.home for key, one in self.stored().items() if key != in_place_of}
-        return checked_home(table, settings=self._settings(), beside=others, plugins=self._plugins)
+        settings = self._settings()
+        of_file = replace(settings, homes=tuple(one for one in settings.homes if one.id != in_place_of))
+        return checked_home(table, settings=of_file, beside=others, plugins=self._plugins)
 
     def writable(self, home_id: str, table: Mapping[str, Any] | None = None) -> None:
-        """Let pass a stored home. Raises NotThere, or ReadOnlyHome with the lines of `table` to paste."""
+        """Let pass a stored home.
+
+        Raises:
+            NotThere: there is none.
+            HomeInvalid: `table` could not stand in the place of the file's home.
+            ReadOnlyHome: it is the file's; with the lines of `table` to paste.
+        """
         text = self.text(home_id)
         if text.stored:
             return
-        lines = text.lines if table is None else toml_of({**table, "id": home_id})
+        lines = text.lines
+        if table is not None:
+            self.checked({**table, "id": home_id}, in_place_of=home_id)
+            lines = toml_of({**table, "id": home_id})
         at = f"{text.file}:{text.line}" if text.line else text.file
         remedy = f"Change it at {at} and reload with `kwhen reload`."
         if table is None:

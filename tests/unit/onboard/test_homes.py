@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scheduler.config import installed, load
-from scheduler.core.errors import NotThere, ReadOnlyHome
+from scheduler.core.errors import HomeInvalid, NotThere, ReadOnlyHome
 from scheduler.core.model import Mode
 from scheduler.onboard.homes import HOMES, PAUSES, Homes
 from storage.memory import MemoryStore
@@ -109,11 +109,19 @@ async def test_a_home_of_the_file_tells_where_it_stands_and_what_to_paste(homes)
     assert (text.stored, text.line) == (False, 5)
     assert "latitude = 59.9" in text.lines
     with pytest.raises(ReadOnlyHome) as caught:
-        homes.writable("oslo", {"user_id": "user", "timezone": "Europe/Berlin"})
+        homes.writable("oslo", {"user_id": "user", "timezone": "Europe/Berlin", "location_id": "l-1"})
     assert (caught.value.key, 'timezone = "Europe/Berlin"' in caught.value.lines) == ("home[0]", True)
     assert "kwhen.toml:5" in caught.value.remedy
     with pytest.raises(ReadOnlyHome):
         homes.writable("oslo")
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"location_id": "l-1", "policy": [["spot"]]}, {"location_id": "l-1", "vehicle": 1}]
+)
+async def test_no_lines_are_handed_out_that_could_not_be_loaded(homes, more):
+    with pytest.raises(HomeInvalid):
+        homes.writable("oslo", {"user_id": "user", "timezone": "Europe/Berlin", **more})
 
 
 async def test_what_is_dropped_is_gone_with_its_pause(homes, clock):

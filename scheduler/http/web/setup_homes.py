@@ -14,6 +14,7 @@ from scheduler.core.garage import Account, Placed
 from scheduler.core.model import Mode
 from scheduler.http import views
 from scheduler.http.api import DAEMON
+from scheduler.http.daemon import all_vehicles
 from scheduler.http.problem import Problem
 from scheduler.http.web import preferences
 from scheduler.http.web.guard import HEADERS
@@ -62,7 +63,7 @@ async def place(request: web.Request) -> web.Response:
         try:
             texts |= await _position(request, account, source)
         except (OnboardError, ProviderError) as error:
-            fault = str(error)
+            fault = f"{error}. One that was just linked needs a minute or so: try again, or type the coordinates."
     free = tuple(one.id for one in account.chargers if one.home_id is None)
     cars = tuple(one.id for one in account.vehicles if one.home_id is None)
     asked = _Asked(user_id=user_id, texts=texts, charger_ids=free, vehicle_ids=cars)
@@ -209,6 +210,7 @@ async def home(request: web.Request) -> web.Response:
         "home.html",
         text=text,
         home=None if found is None else views.home_view(found),
+        names={known.spec.id: known.name for known in all_vehicles(daemon)},
         mode=text.table.get("mode", Mode.CONTROL.value),
         paused=until,
         for_good=until is not None and until - now > FOR_GOOD / 2,

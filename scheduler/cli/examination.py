@@ -19,7 +19,7 @@ from scheduler.cli.connection import Connection
 from scheduler.cli.ending import Ending
 from scheduler.cli.place import find_socket
 from scheduler.config import Settings
-from scheduler.config.secrets import CLIENT_ID, SECRETS
+from scheduler.config.secrets import CLIENT_ID, SECRETS, notify_secret
 from scheduler.core.errors import ConfigError, KwhenError, StoreError
 from storage.schema import describe
 
@@ -138,7 +138,8 @@ def configuration(path: Path) -> tuple[Settings | None, list[Finding]]:
 def secret_files(settings: Settings | None, config: Path) -> Iterator[Finding]:
     """Look where each secret comes from, and whether others can read its file."""
     origins = settings.origins if settings is not None else {}
-    for spec in (*SECRETS, CLIENT_ID):
+    told = settings.notify if settings is not None else ()
+    for spec in (*SECRETS, *(notify_secret(one.name) for one in told), CLIENT_ID):
         origin = origins.get(spec.key)
         if origin is None:
             continue
@@ -146,7 +147,7 @@ def secret_files(settings: Settings | None, config: Path) -> Iterator[Finding]:
         name = spec.file.replace("_", " ")
         if not path.is_absolute() or path == config or not path.exists():
             yield Finding(name="secret", level="ok", text=f"{name} from {origin}")
-        elif stat.S_IMODE(path.stat().st_mode) & 0o077 and spec in SECRETS and not _credential(path):
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077 and spec is not CLIENT_ID and not _credential(path):
             mode = stat.S_IMODE(path.stat().st_mode)
             remedy = f"chmod 600 {path}"
             yield Finding(name="secret", level="warn", text=f"others can read {path} (mode {mode:04o})", remedy=remedy)

@@ -36,14 +36,15 @@ readings = st.fixed_dictionaries(
     }
 )
 usual = st.fixed_dictionaries({"delivery": st.sampled_from(PLUGGED), "soc_pct": st.sampled_from([10.0, 50.0, 80.0])})
-DEFECTS = st.sampled_from(
-    [
-        {"location": "elsewhere"}, {"location": None}, {"charger": "other"}, {"charger": None}, {"charger": "box"},
-        {"delivery": Delivery.UNPLUGGED}, {"delivery": Delivery.UNKNOWN}, {"charge_age_min": None},
-        {"place_age_min": None}, {"place_age_min": -3.0}, {"charge_age_min": -3.0}, {"able": False}, {"smart": True},
-        {"soc_pct": None}, {"kw": 15.0}, {"reachable": False},
-    ]
-)  # fmt: skip
+ELSEWHERE = [
+    {"location": "elsewhere"}, {"location": None}, {"charger": "other"}, {"charger": None}, {"charger": "box"},
+    {"delivery": Delivery.CHARGING, "kw": 15.0}, {"delivery": Delivery.UNPLUGGED}, {"delivery": Delivery.UNKNOWN},
+]  # fmt: skip
+OTHERWISE_BAD = [
+    {"charge_age_min": None}, {"place_age_min": None}, {"place_age_min": -3.0}, {"charge_age_min": -3.0},
+    {"able": False}, {"smart": True}, {"soc_pct": None}, {"reachable": False},
+]  # fmt: skip
+DEFECTS = st.sampled_from(ELSEWHERE * 2 + OTHERWISE_BAD)
 one_defect = st.tuples(usual, DEFECTS).map(lambda pair: pair[0] | pair[1])
 waits = st.sampled_from([0.1, 0.6, 1.0, 1.1, 2.0, 5.0, 9.0, 11.0, 16.0, 31.0, 61.0])
 reports = st.sampled_from(
@@ -163,15 +164,16 @@ STEPS: dict[str, Callable[[Life, Judge, Any], object]] = {
     home=st.sampled_from(sorted(HOMES)),
     policies=st.sampled_from(sorted(POLICIES)),
     hour=st.sampled_from([0, 5, 9, 11]),
+    plugged=st.one_of(usual, one_defect),
     steps=lives,
 )
-def test_no_command_leaves_that_the_evidence_does_not_carry(home, policies, hour, steps):
+def test_no_command_leaves_that_the_evidence_does_not_carry(home, policies, hour, plugged, steps):
     life = Life(home=home, policies=policies)
     judge = Judge(life)
     life.reads(Delivery.UNPLUGGED, charger=None)
     life.wait(6 + 60 * hour)
     at_home = {"charger": None if home == "bare" else "box"}
-    for kind, what in [("reads", {}), ("waits", 1.1), *steps]:
+    for kind, what in [("lasts", plugged), *steps]:
         STEPS[kind](life, judge, at_home | (what or {}) if kind in ("reads", "lasts", "obeys") else what)
         judge.look()
 

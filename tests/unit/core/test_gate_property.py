@@ -88,7 +88,6 @@ class Judge:
     def look(self) -> None:
         life = self.life
         for one in life.sent[self.judged :]:
-            event(f"{one.command.action} {one.command.why}")
             assert life.not_carried(one) == []
             assert life.trusted, "sent by a clock that is not trusted (S18)"
             assert life.state.credentials_lost_at is None, "sent with credentials lost (S24)"
@@ -176,6 +175,8 @@ def test_no_command_leaves_that_the_evidence_does_not_carry(home, policies, hour
     for kind, what in [("lasts", plugged), *steps]:
         STEPS[kind](life, judge, at_home | (what or {}) if kind in ("reads", "lasts", "obeys") else what)
         judge.look()
+    for one in life.sent:
+        event(f"{one.command.action} {one.command.why}")
 
 
 @pytest.mark.parametrize("home", sorted(HOMES))
@@ -193,4 +194,18 @@ def test_an_ordinary_evening_is_commanded_and_breaks_nothing(home):
         life.reads(Delivery.STOPPED, charger=charger)
     assert [(one.command.action, one.command.why) for one in life.sent] == [("STOP", "plan"), ("START", "plan")]
     assert life.sent[1].now.at - life.sent[0].now.at > timedelta(hours=4), "the night tariff begins at 22:00 UTC"
+    assert life.checker.violations == []
+
+
+@pytest.mark.parametrize("defect", ELSEWHERE, ids=str)
+@pytest.mark.parametrize("home", sorted(HOMES))
+def test_an_empty_car_with_one_thing_wrong_is_started_only_on_evidence(home, defect):
+    life = Life(home=home)
+    judge = Judge(life)
+    reading = {"charger": None if home == "bare" else "box", "soc_pct": 10.0} | defect
+    for _ in range(4):
+        lasted(life, judge, reading)
+    after = {"delivery": Delivery.STOPPED} | reading | ({"delivery": Delivery.STOPPED} if "kw" in reading else {})
+    for _ in range(8):
+        lasted(life, judge, after)
     assert life.checker.violations == []

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -110,7 +111,7 @@ async def _form(
         vehicle_ids=asked.vehicle_ids,
         faults=faults,
         sources=await _sources(request),
-        zones=sorted(available_timezones()),
+        zones=_zones(),
         chosen=chosen,
     )
     response.set_status(status)
@@ -118,6 +119,12 @@ async def _form(
         policy = f"{HEADERS['Content-Security-Policy']}; img-src 'self' {chosen.tile_origin}"
         response.headers["Content-Security-Policy"] = policy
     return response
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    """Return every time zone that there is; looking costs more than the rest of the page."""
+    return tuple(sorted(available_timezones()))
 
 
 async def _sources(request: web.Request) -> list[str]:

@@ -170,6 +170,7 @@ class Daemon:
             [webhook]
             {webhook}
             [http]
+            page = "status"
             listen = "{self.page}"
             [storage]
             url = "sqlite:///{self.database}"

@@ -63,7 +63,8 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
         state, intent, lines, changed = _intended(state, now, decision, conf=conf, new_id=new_id)
         events += lines
         commands += changed
-    if decision.refresh:
+    refresh = decision.refresh or _unprepared(state, now.at)
+    if refresh:
         state = replace(state, refreshed_at=now.at)
         events.append({"k": "REFRESH"})
     codes = tuple(dict.fromkeys(a.code for a in decision.alerts))
@@ -83,7 +84,7 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
         cancel=cancel,
         watch=watch,
         look=looks,
-        refresh=decision.refresh,
+        refresh=refresh,
         raised=raised,
         cleared=cleared,
     )
@@ -93,6 +94,13 @@ def _just_failed(state: VehicleState, at: datetime) -> bool:
     """Tell whether a command ended in this turn without its effect: one look then decides."""
     last = state.recent[-1] if state.recent else None
     return last is not None and last.ended_at == at and not last.verified
+
+
+def _unprepared(state: VehicleState, at: datetime) -> bool:
+    """Tell whether a command ended in this turn because the car was not as we thought: it is asked anew (P09)."""
+    last = state.recent[-1] if state.recent else None
+    failure = last.failure if last is not None and last.ended_at == at else None
+    return failure is not None and failure.type == "FAILED_PRECONDITION"
 
 
 def _looked_for(command: Command) -> bool:

@@ -69,6 +69,7 @@ class World:
                             "id": vehicle.id,
                             "mode": vehicle.mode if home.mode is Mode.CONTROL else home.mode,
                             "no_pause": vehicle.no_pause,
+                            "energy_per_session_kwh": vehicle.energy_per_session_kwh,
                             "hold_mode": home.hold_mode,
                         }
                         for vehicle in home.vehicles

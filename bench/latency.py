@@ -220,7 +220,9 @@ async def measure(provider: Provider, sender: Sender, api: aiohttp.ClientSession
 
             await until(verified, "verification")
             provider.states[number] = "UNPLUGGED"
-            await sender.send(number, "UNPLUGGED")
+            for _ in range(2):  # one reading closes no session
+                await sender.send(number, "UNPLUGGED")
+                await asyncio.sleep(0.002)
 
             async def closed(number: int = number) -> bool:
                 return (await vehicle(number)).get("session") is None

@@ -16,6 +16,9 @@ UTC_TIME = re.compile(r"\b(\d\d):(\d\d)Z")
 ENOUGH_KWH = 0.05
 """A need below this is met and not spoken of."""
 
+SAID_BY_HEADLINE = "charging"
+"""The reason that only repeats what the headline says."""
+
 
 def why(decision: Decision, *, at: datetime, timezone: str, charging: bool | None) -> str:
     """Return one sentence that says what is done and why.
@@ -24,12 +27,13 @@ def why(decision: Decision, *, at: datetime, timezone: str, charging: bool | Non
     the decision was taken (None: not known).
     """
     parts = [_main_reason(decision, at, timezone)]
-    parts += [localised(reason.text, at=at, timezone=timezone) for reason in decision.reasons[1:MOST_REASONS]]
+    more = [reason for reason in decision.reasons[1:MOST_REASONS] if reason.code != SAID_BY_HEADLINE]
+    parts += [localised(reason.text, at=at, timezone=timezone) for reason in more]
     if decision.plan.shortfall_kwh > ENOUGH_KWH:
         cause = localised(decision.plan.shortfall_why, at=at, timezone=timezone)
         parts.append(f"{decision.plan.shortfall_kwh:.1f} kWh will be missing" + (f": {cause}" if cause else ""))
-    told = "; ".join(dict.fromkeys(part.strip().rstrip(".") for part in parts if part.strip()))
-    return f"{headline(decision, charging=charging)}: {_small(told)}."
+    told = "; ".join(dict.fromkeys(_small(part.strip().rstrip(".")) for part in parts if part.strip()))
+    return f"{headline(decision, charging=charging)}: {told}."
 
 
 def headline(decision: Decision, *, charging: bool | None) -> str:

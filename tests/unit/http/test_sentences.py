@@ -46,7 +46,7 @@ def test_it_adds_what_stands_against_a_command():
     objection = Reason(code="no-slack", text="Pause not allowed: too little slack before the latest start at 03:30Z.")
     sentence = told(waiting(reasons=(*waiting().reasons, objection)), charging=True)
     assert sentence.startswith("Charging, to be paused: cheapest")
-    assert sentence.endswith("Pause not allowed: too little slack before the latest start at 04:30.")
+    assert sentence.endswith("pause not allowed: too little slack before the latest start at 04:30.")
 
 
 def test_it_says_how_much_will_be_missing_and_why():
@@ -91,3 +91,9 @@ def test_a_need_that_is_due_at_once_comes_first():
     found = next_due(plan, at=NOW)
     assert found is not None
     assert found.policy == "minimum-soc"
+
+
+def test_it_does_not_say_twice_that_the_car_is_charging():
+    charging = Reason(code="charging", text="The car is charging.")
+    sentence = told(waiting(reasons=(*waiting().reasons, charging)), charging=True)
+    assert "the car is charging" not in sentence.lower()

@@ -10,8 +10,9 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 SUPPORTED := 3.11 3.12 3.13
-# One worker a core; `make test WORKERS=0` runs in one process (for a debugger).
-WORKERS ?= auto
+# One worker more than there are cores, for some tests wait for other processes; `make test WORKERS=0` runs in one process
+# (for a debugger).
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 # A file's tests stay together, so that its servers start once; in the order of the folders, the long ones come early.
 SPREAD := --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from scheduler.core.command import Action, ActionReport, Command
-from scheduler.core.model import Override, PriceSeries, Situation, VehicleState
+from scheduler.core.model import Flow, Override, PriceSeries, Situation, VehicleState
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.terms import Stated
 from scheduler.core.timeline import Interval
@@ -154,6 +154,22 @@ class SessionRecord:
     departure_at: datetime | None
     met: bool | None
     why: str = ""
+    flows: tuple[Flow, ...] = ()  # when it was charging, in order; empty where that was not kept
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionTotal:
+    """All sessions in one currency, added up. Energy on the grid side [kWh].
+
+    `saved` is what they cost less than charging at once would have; `unpriced` counts those without a cost.
+    """
+
+    currency: str
+    sessions: int
+    energy_kwh: float
+    cost: float
+    saved: float
+    unpriced: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,8 +281,18 @@ class Store(Protocol):
     async def blob(self, digest: str) -> bytes | None:
         """Return what was stored once by its hash."""
 
-    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
-        """Return sessions, newest first."""
+    async def sessions(
+        self,
+        *,
+        vehicle_id: str | None = None,
+        since: datetime | None = None,
+        behind: SessionRecord | None = None,
+        limit: int = 100,
+    ) -> list[SessionRecord]:
+        """Return sessions, newest first: those that had not ended by `since`, those that come after `behind`."""
+
+    async def session_totals(self, *, vehicle_id: str | None = None) -> list[SessionTotal]:
+        """Return the sums over all sessions, one a currency, in the order of the currencies."""
 
     async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
         """Return alerts, newest first."""

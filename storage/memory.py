@@ -20,6 +20,7 @@ from scheduler.ports import (
     InboxRow,
     OverrideRecord,
     SessionRecord,
+    SessionTotal,
     Versioned,
 )
 from storage import rows
@@ -188,10 +189,38 @@ class MemoryStore:
         """Return what was stored once by its hash."""
         return self._blobs.get(digest)
 
-    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
-        """Return sessions, newest first."""
-        found = [record for record in self._sessions.values() if vehicle_id in {None, record.vehicle_id}]
+    async def sessions(
+        self,
+        *,
+        vehicle_id: str | None = None,
+        since: datetime | None = None,
+        behind: SessionRecord | None = None,
+        limit: int = 100,
+    ) -> list[SessionRecord]:
+        """Return sessions, newest first: those that had not ended by `since`, those that come after `behind`."""
+        found = [
+            record
+            for record in self._sessions.values()
+            if vehicle_id in {None, record.vehicle_id}
+            and (since is None or record.unplugged_at is None or record.unplugged_at > since)
+            and (behind is None or (record.plugged_at, record.id) < (behind.plugged_at, behind.id))
+        ]
         return sorted(found, key=lambda record: (record.plugged_at, record.id), reverse=True)[:limit]
+
+    async def session_totals(self, *, vehicle_id: str | None = None) -> list[SessionTotal]:
+        """Return the sums over all sessions, one a currency, in the order of the currencies."""
+        return rows.session_totals(
+            {
+                "currency": one.currency,
+                "sessions": 1,
+                "energy_kwh": one.energy_kwh,
+                "cost": one.cost,
+                "saved": None if one.cost is None or one.baseline_cost is None else one.baseline_cost - one.cost,
+                "priced": one.cost is not None,
+            }
+            for one in self._sessions.values()
+            if vehicle_id in {None, one.vehicle_id}
+        )
 
     async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
         """Return alerts, newest first."""

@@ -1,8 +1,10 @@
 """Rows of the tables ↔ core values. A row is a mapping of column names to what the driver takes and gives."""
 
 import zlib
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from math import fsum
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from scheduler.ports import (
     InboxRow,
     OverrideRecord,
     SessionRecord,
+    SessionTotal,
     Versioned,
 )
 from storage import mapping
@@ -168,6 +171,10 @@ def session_row(record: SessionRecord) -> Row:
         "vehicle_id": record.vehicle_id,
         "plugged_at": nanoseconds(record.plugged_at),
         "unplugged_at": instant(record.unplugged_at),
+        "currency": record.currency,
+        "energy_kwh": record.energy_kwh,
+        "cost": record.cost,
+        "baseline_cost": record.baseline_cost,
         "body": _encoder.encode(record).decode(),
     }
 
@@ -178,6 +185,24 @@ def session_record(row: Row) -> SessionRecord:
         return _session_decoder.decode(row["body"])
     except (msgspec.MsgspecError, ValueError) as error:
         raise StoreError(f"the stored session {row['id']} cannot be read: {error}") from error
+
+
+def session_totals(sums: Iterable[Row]) -> list[SessionTotal]:
+    """Return the totals by currency of the sums of single vehicles. A sum of nothing but unknowns is None."""
+    of: dict[str, list[Row]] = {}
+    for row in sums:
+        of.setdefault(row["currency"], []).append(row)
+    return [
+        SessionTotal(
+            currency=currency,
+            sessions=sum(row["sessions"] for row in found),
+            energy_kwh=fsum(row["energy_kwh"] for row in found),
+            cost=fsum(row["cost"] or 0.0 for row in found),
+            saved=fsum(row["saved"] or 0.0 for row in found),
+            unpriced=sum(row["sessions"] - row["priced"] for row in found),
+        )
+        for currency, found in sorted(of.items())
+    ]
 
 
 def alert_row(change: AlertChange) -> Row:

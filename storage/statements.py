@@ -8,7 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Delete, Integer, Select, Table, bindparam, delete, literal_column, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Delete,
+    Integer,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Compiled, Dialect
 from sqlalchemy.sql.dml import Insert, Update
@@ -180,12 +194,33 @@ class Statements:
             query = query.where(COMMAND.c.sent_at >= bindparam("since"))
         return self._query(query.limit(bindparam("up_to")))
 
-    def sessions(self, *, one_vehicle: bool) -> Query:
+    def sessions(self, *, one_vehicle: bool, since: bool, behind: bool) -> Query:
         """Select sessions, newest first."""
-        query = select(SESSION).order_by(SESSION.c.plugged_at.desc(), SESSION.c.id.desc())
+        at, name = SESSION.c.plugged_at, SESSION.c.id
+        query = select(name, SESSION.c.body).order_by(at.desc(), name.desc())
         if one_vehicle:
             query = query.where(SESSION.c.vehicle_id == bindparam("vehicle_id"))
+        if since:
+            query = query.where(SESSION.c.unplugged_at.is_(None) | (SESSION.c.unplugged_at > bindparam("since")))
+        if behind:
+            last = tuple_(bindparam("last_at", type_=BigInteger), bindparam("last_id", type_=String))
+            query = query.where(tuple_(at, name) < last)
         return self._query(query.limit(bindparam("up_to")))
+
+    def session_sums(self, *, one_vehicle: bool) -> Query:
+        """Select the sums of sessions, one row a vehicle and currency: in the order of the index nothing is sorted."""
+        of = (SESSION.c.vehicle_id, SESSION.c.currency)
+        query = select(
+            SESSION.c.currency,
+            func.count().label("sessions"),
+            func.sum(SESSION.c.energy_kwh).label("energy_kwh"),
+            func.sum(SESSION.c.cost).label("cost"),
+            func.sum(SESSION.c.baseline_cost - SESSION.c.cost).label("saved"),
+            func.count(SESSION.c.cost).label("priced"),
+        ).group_by(*of)
+        if one_vehicle:
+            query = query.where(SESSION.c.vehicle_id == bindparam("vehicle_id"))
+        return self._query(query)
 
     def overrides(self, *, one_vehicle: bool) -> Query:
         """Select overrides, newest first."""

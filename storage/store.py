@@ -24,6 +24,7 @@ from scheduler.ports import (
     InboxRow,
     OverrideRecord,
     SessionRecord,
+    SessionTotal,
     Versioned,
 )
 from storage import batches, mapping, price_slots, rows
@@ -207,11 +208,27 @@ class SqlStore:
         found = await self._read(self._statements.blob, {"digest": digest})
         return rows.unpacked(found[0]["body"]) if found else None
 
-    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
-        """Return sessions, newest first."""
-        query = self._statements.sessions(one_vehicle=vehicle_id is not None)
-        found = await self._read(query, {"vehicle_id": vehicle_id, "up_to": limit})
-        return [rows.session_record(row) for row in found]
+    async def sessions(
+        self,
+        *,
+        vehicle_id: str | None = None,
+        since: datetime | None = None,
+        behind: SessionRecord | None = None,
+        limit: int = 100,
+    ) -> list[SessionRecord]:
+        """Return sessions, newest first: those that had not ended by `since`, those that come after `behind`."""
+        query = self._statements.sessions(
+            one_vehicle=vehicle_id is not None, since=since is not None, behind=behind is not None
+        )
+        values = {"vehicle_id": vehicle_id, "since": rows.instant(since), "up_to": limit}
+        if behind is not None:
+            values |= {"last_at": nanoseconds(behind.plugged_at), "last_id": behind.id}
+        return [rows.session_record(row) for row in await self._read(query, values)]
+
+    async def session_totals(self, *, vehicle_id: str | None = None) -> list[SessionTotal]:
+        """Return the sums over all sessions, one a currency, in the order of the currencies."""
+        query = self._statements.session_sums(one_vehicle=vehicle_id is not None)
+        return rows.session_totals(await self._read(query, {"vehicle_id": vehicle_id}))
 
     async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
         """Return alerts, newest first."""

@@ -153,15 +153,22 @@ class OverrideRow(Row, table=True):
 
 
 class SessionRow(Row, table=True):
-    """A plug session. `body` is the whole of it as JSON."""
+    """A plug session. `body` is the whole of it as JSON; the other columns find it and are summed, from an index."""
 
     __tablename__ = "session"
-    __table_args__ = (Index(None, "vehicle_id", "plugged_at"),)
+    __table_args__ = (
+        Index(None, "vehicle_id", "plugged_at"),
+        Index("ix_session_sums", "vehicle_id", "currency", "energy_kwh", "cost", "baseline_cost"),
+    )
 
     id: str = Field(primary_key=True, sa_type=String)
     vehicle_id: str = Field(sa_type=String)
     plugged_at: int = Field(sa_type=BigInteger, index=True)
     unplugged_at: int | None = Field(default=None, sa_type=BigInteger, index=True)
+    currency: str = Field(sa_type=String)
+    energy_kwh: float = Field(sa_type=Float)
+    cost: float | None = Field(default=None, sa_type=Float)
+    baseline_cost: float | None = Field(default=None, sa_type=Float)
     body: str = Field(sa_type=Text)
 
 

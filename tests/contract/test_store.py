@@ -9,8 +9,8 @@ import pytest
 
 from scheduler.core.command import CommandState
 from scheduler.core.errors import StoreError, StoreStale
-from scheduler.core.model import PriceState, shard_of
-from scheduler.ports import Batch, Store, Versioned
+from scheduler.core.model import Flow, PriceState, shard_of
+from scheduler.ports import Batch, SessionTotal, Store, Versioned
 from tests.contract.store_values import (
     T0,
     after,
@@ -255,6 +255,49 @@ async def test_a_session_is_kept_as_it_stands_now(opened):
     assert await opened.sessions() == [session("s2", vehicle="v2", at=after(1)), ended]
     assert await opened.sessions(vehicle_id="v1") == [ended]
     assert await opened.sessions(limit=1) == [session("s2", vehicle="v2", at=after(1))]
+
+
+async def test_sessions_are_read_on_behind_the_last_that_was_read(opened):
+    kept = [session(f"s{n}", at=after(n // 2), vehicle=f"v{n % 3}") for n in range(9)]  # two begin at the same instant
+    await opened.commit(Batch(sessions=kept))
+    read, last = [], None
+    while page := await opened.sessions(behind=last, limit=2):
+        read += page
+        last = page[-1]
+    assert read == sorted(kept, key=lambda one: (one.plugged_at, one.id), reverse=True)
+    assert await opened.sessions(behind=kept[4], vehicle_id="v0") == [kept[3], kept[0]]
+
+
+async def test_sessions_that_had_ended_by_then_are_left_out(opened):
+    stood = [session("over", end=after(hours=2)), session("went-on", end=after(hours=3)), session("open")]
+    await opened.commit(Batch(sessions=[*stood, session("of another", vehicle="v2")]))
+    found = await opened.sessions(vehicle_id="v1", since=after(hours=2))
+    assert [one.id for one in found] == ["went-on", "open"]
+
+
+async def test_when_a_session_was_charging_is_kept(opened):
+    flows = (Flow(start=after(), end=after(hours=1), kw=7.4), Flow(start=after(hours=2), end=after(hours=3), kw=11))
+    await opened.commit(Batch(sessions=[replace(session(), flows=flows)]))
+    assert (await opened.sessions())[0].flows == flows
+
+
+async def test_sessions_are_added_up_by_currency(opened):
+    assert await opened.session_totals() == []
+    unpriced = replace(session("s2", at=after(1)), energy_kwh=1.0, cost=None)
+    without_baseline = replace(session("s3", vehicle="v2"), cost=4.0, baseline_cost=None)
+    abroad = replace(session("s4", vehicle="v2"), currency="DKK", energy_kwh=3.5, cost=None, baseline_cost=None)
+    await opened.commit(Batch(sessions=[session("s1"), unpriced, without_baseline, abroad]))
+    dkk, eur = await opened.session_totals()
+    assert dkk == SessionTotal(currency="DKK", sessions=1, energy_kwh=3.5, cost=0.0, saved=0.0, unpriced=1)
+    assert eur == SessionTotal(currency="EUR", sessions=3, energy_kwh=25.5, cost=5.5, saved=1.25, unpriced=1)
+    assert [(t.currency, t.sessions) for t in await opened.session_totals(vehicle_id="v1")] == [("EUR", 2)]
+
+
+async def test_a_session_that_is_written_again_counts_once(opened):
+    await opened.commit(Batch(sessions=[session("s1")]))
+    await opened.commit(Batch(sessions=[replace(session("s1"), energy_kwh=20.0, cost=2.0)]))
+    (total,) = await opened.session_totals()
+    assert (total.sessions, total.energy_kwh, total.cost, total.saved) == (1, 20.0, 2.0, 0.75)
 
 
 async def test_one_alert_is_open_for_a_code_and_a_vehicle(opened):

@@ -1,7 +1,10 @@
 """What a store on a database does beyond the port: one run at a time, schemas, damaged files."""
 
 import asyncio
+import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -11,17 +14,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
 from scheduler.core.errors import StoreError, StoreLocked, StoreNewer
-from scheduler.ports import Batch
-from storage import open_store, schema
+from scheduler.ports import Batch, SessionTotal
+from storage import open_store, rows, schema
 from storage.database import Database
 from storage.migrate import MIGRATIONS, Migrations
 from storage.opening import database_of
 from storage.postgres import PostgresDatabase
 from storage.sqlite import SqliteDatabase, driver
+from storage.statements import Statements
 from storage.tables import Row
 from tests.contract.conftest import FixedClock
 from tests.contract.store_engines import BOTH, SHARD, execute, file_of, running, store_on
-from tests.contract.store_values import event, everything, first, inbound
+from tests.contract.store_values import event, everything, first, inbound, session
 
 # --- one run at a time
 
@@ -152,6 +156,34 @@ async def test_an_upgrade_keeps_every_row(database_url, tmp_path):
         copy = f"{database_url}.{MIGRATIONS.head}-before-9000"
         async with running(store_on(copy)) as store:
             assert [read.version for read in await store.states()] == [1]
+
+
+@BOTH
+async def test_sessions_from_before_they_were_summed_are_summed_too(database_url, tmp_path):
+    older = tmp_path / "older"
+    older.mkdir()
+    (home,) = MIGRATIONS.directories
+    for file in home.glob("000[12]_*.py"):
+        shutil.copy(file, older)
+    database_with(database_url, Migrations(older)).prepare(exclusive=True)
+    unpriced = replace(session("s2"), cost=None, currency="DKK")
+    for one in (session("s1"), unpriced):
+        row = rows.session_row(one)
+        body = {name: value for name, value in json.loads(row["body"]).items() if name != "flows"}
+        values = f"'{one.id}', 'v1', {row['plugged_at']}, NULL, '{json.dumps(body)}'"
+        execute(database_url, f"INSERT INTO session (id, vehicle_id, plugged_at, unplugged_at, body) VALUES ({values})")
+    async with running(store_on(database_url)) as store:
+        assert await store.sessions() == [unpriced, session("s1")]
+        dkk, eur = await store.session_totals()
+        assert dkk == SessionTotal(currency="DKK", sessions=1, energy_kwh=12.25, cost=0.0, saved=0.0, unpriced=1)
+        assert eur == SessionTotal(currency="EUR", sessions=1, energy_kwh=12.25, cost=1.5, saved=1.25, unpriced=0)
+
+
+async def test_sessions_are_summed_from_the_index_alone(database_url):
+    query = Statements(database_of(database_url).dialect).session_sums(one_vehicle=False)
+    async with running(store_on(database_url)):
+        ((*_, plan),) = execute(database_url, f"EXPLAIN QUERY PLAN {query.sql}")
+    assert plan == "SCAN session USING COVERING INDEX ix_session_sums"
 
 
 @BOTH

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scheduler.config import toml_of
 from scheduler.core.errors import HomeInvalid, KwhenError, LinkOver, NotThere, ReadOnlyHome, Refused
 from scheduler.core.garage import (
     Account,
@@ -12,6 +13,7 @@ from scheduler.core.garage import (
     Card,
     ChargerCard,
     Conflict,
+    Doubt,
     HomeText,
     InterventionCard,
     LinkEnd,
@@ -23,6 +25,7 @@ from scheduler.core.garage import (
     Placed,
     Position,
     Prompt,
+    Spot,
     VendorLink,
 )
 from scheduler.core.model import Home
@@ -107,6 +110,7 @@ class FakeOnboarding:
     found: tuple[str, ...] = (POLLY,)
     pause_list: tuple[Pause, ...] = ()
     held: frozenset[str] = frozenset()
+    doubt_list: tuple[Doubt, ...] = ()
     did: list[tuple[Any, ...]] = field(default_factory=list)
     broken: KwhenError | None = None
 
@@ -182,6 +186,14 @@ class FakeOnboarding:
             raise Refused("0, 0 lies in the Gulf of Guinea")
         return Placed(location_id=PLACE, name=name, reused=False, charger_ids=tuple(charger_ids))
 
+    async def doubts(
+        self, user_id: str, spot: Spot, *, charger_ids: Sequence[str] = (), home_id: str = ""
+    ) -> tuple[Doubt, ...]:
+        self._do("doubts", user_id, spot, tuple(charger_ids), home_id)
+        if spot.position.latitude == 0 and spot.position.longitude == 0:
+            return (Doubt(text="0, 0 lies in the Gulf of Guinea", barred=True),)
+        return self.doubt_list
+
     async def interventions(self, vehicle_id: str, *, language: str = "en-US") -> tuple[InterventionCard, ...]:
         self._do("interventions", vehicle_id, language)
         return self.cards if vehicle_id == POLLY else ()
@@ -195,7 +207,7 @@ class FakeOnboarding:
 
     async def home_text(self, home_id: str) -> HomeText:
         if home_id in self.stored:
-            return HomeText(id=home_id, table=self.tables[home_id], lines=LINES)
+            return HomeText(id=home_id, table=self.tables[home_id], lines=toml_of(self.tables[home_id]))
         if home_id in self.file_homes:
             return HomeText(id=home_id, table={"id": home_id}, lines=LINES, file="kwhen.toml", line=12)
         raise NotThere(f"no home is called {home_id}")
@@ -212,9 +224,15 @@ class FakeOnboarding:
         self.stored[home_id], self.tables[home_id] = home, dict(table)
         return home
 
-    async def change_home(self, home_id: str, table: Mapping[str, Any]) -> Home:
+    async def change_home(
+        self, home_id: str, table: Mapping[str, Any], *, release: bool = False, spot: Spot | None = None
+    ) -> Home:
         self._writable(home_id)
-        self._do("change_home", home_id, dict(table))
+        self._do("change_home", home_id, dict(table), release, spot)
+        if home_id in self.held and not release:
+            raise Refused("a car of the home is held", remedy="Release it first.")
+        if table.get("timezone") == "Nowhere":
+            raise HomeInvalid(["timezone: there is no Nowhere"])
         del self.stored[home_id]
         return await self.create_home({**table, "id": home_id})
 

@@ -186,6 +186,27 @@ class Prompt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Spot:
+    """A place as an owner gives it, with its IANA zone."""
+
+    name: str
+    timezone: str
+    position: Position
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """What an owner should look at before a place is used.
+
+    `barred`: no home can be there. `exchanged`: with latitude and longitude exchanged it would be a likely place.
+    """
+
+    text: str
+    barred: bool = False
+    exchanged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
     """Where a home is now, at the provider. `reused`: a place within 200 m was there already."""
 

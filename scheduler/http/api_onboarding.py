@@ -210,7 +210,8 @@ async def _create_home(request: web.Request) -> web.Response:
 
 
 async def _change_home(request: web.Request) -> web.Response:
-    home = await _of(request).change_home(request.match_info["home"], await asking.body(request))
+    release, table = asking.flag(request, "release"), await asking.body(request)
+    home = await _of(request).change_home(request.match_info["home"], table, release=release)
     return _answer(views.home_view(home))
 
 

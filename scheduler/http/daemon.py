@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from scheduler.core.garage import (
     Account,
     Conflict,
+    Doubt,
     HomeText,
     InterventionCard,
     LinkEnd,
@@ -16,6 +17,7 @@ from scheduler.core.garage import (
     Placed,
     Position,
     Prompt,
+    Spot,
 )
 from scheduler.core.model import Decision, Home, Override, Situation, VehicleSpec, VehicleState
 from scheduler.http.problem import Problem
@@ -68,6 +70,11 @@ class Onboarding(Protocol):
     ) -> Placed:
         """Make the location of a home, or use one within 200 m, and put the chargers there. Refused at (0, 0)."""
 
+    async def doubts(
+        self, user_id: str, spot: Spot, *, charger_ids: Sequence[str] = (), home_id: str = ""
+    ) -> tuple[Doubt, ...]:
+        """Return what an owner should look at before a home is put there, or before home `home_id` is moved there."""
+
     async def interventions(self, vehicle_id: str, *, language: str = "en-US") -> tuple[InterventionCard, ...]:
         """Return what a person can do for a vehicle, in the order to show it."""
 
@@ -86,8 +93,13 @@ class Onboarding(Protocol):
     async def create_home(self, table: Mapping[str, Any]) -> Home:
         """Make a home of a table in the shape of one `[[home]]`. HomeInvalid names what is wrong, a taken id too."""
 
-    async def change_home(self, home_id: str, table: Mapping[str, Any]) -> Home:
-        """Put another table in a home's place. ReadOnlyHome when it stands in the file."""
+    async def change_home(
+        self, home_id: str, table: Mapping[str, Any], *, release: bool = False, spot: Spot | None = None
+    ) -> Home:
+        """Put another table in a home's place, and with `spot` the home elsewhere. ReadOnlyHome when it is the file's.
+
+        While a car is held that nobody would start then: start it first with `release`, else Refused.
+        """
 
     async def delete_home(self, home_id: str, *, release: bool) -> None:
         """Delete a home. While a car of it is held: start it first with `release`, else Refused."""

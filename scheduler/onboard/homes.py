@@ -210,6 +210,23 @@ def _watching(home: Home, pauses: set[str], barred: frozenset[str]) -> Home:
     return replace(home, vehicles=vehicles)
 
 
+def abandoned(before: Home, after: Home, *, moved: bool) -> tuple[str, ...]:
+    """Return the vehicles of a home that nobody would start any more once it is changed.
+
+    They are those that leave it, or are only watched then; all of them where it is proved in another way that they are
+    at home: another place (`moved`: the same one, elsewhere), another user, a charger less or not trusted any more.
+    """
+    proved = (
+        not moved
+        and (before.user_id, before.location_id) == (after.user_id, after.location_id)
+        and set(before.charger_ids) <= set(after.charger_ids)
+        and before.trust_charger <= after.trust_charger
+    )
+    commanded = after.vehicles if proved and after.mode is Mode.CONTROL else ()
+    kept = {one.id for one in commanded if one.mode is Mode.CONTROL}
+    return tuple(one.id for one in before.vehicles if one.id not in kept)
+
+
 def _place(settings: Settings, number: int) -> tuple[str, int | None]:
     """Return the file, or the variable, in which a home of the configuration stands, and its line."""
     key = f"home[{number}]"

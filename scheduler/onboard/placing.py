@@ -1,10 +1,9 @@
 """Where a home is: doubts about coordinates, reuse of a place that is there, and the chargers put in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scheduler.config.places import distance_km, doubt_of, fault_of
-from scheduler.core.errors import Refused
-from scheduler.core.garage import LocationCard, Placed, Position
+from scheduler.core.garage import Doubt, LocationCard, Placed, Position
 from scheduler.enode.client import EnodeClient
 
 NEAR_KM = 0.2
@@ -23,32 +22,35 @@ def near(position: Position, places: Iterable[LocationCard]) -> list[LocationCar
 
 
 def doubts(
-    position: Position, *, timezone: str, places: Sequence[LocationCard], homes_at: dict[str, str]
-) -> tuple[str, ...]:
-    """Return what an owner should look at before trusting a place.
+    position: Position, *, timezone: str, places: Sequence[LocationCard], homes_at: Mapping[str, str]
+) -> tuple[Doubt, ...]:
+    """Return what an owner should look at before a place is used; one that is `barred` stands alone.
 
     Args:
         position: of the home.
         timezone: its IANA zone, whose city tells exchanged coordinates.
         places: what the provider keeps for the user.
-        homes_at: the home at each location id.
-
-    Raises:
-        Refused: no home can be there.
+        homes_at: the other homes, by their location id.
     """
-    if why := fault_of(position.latitude, position.longitude):
-        raise Refused(why, remedy="Give the latitude first, then the longitude, in degrees.")
-    told = [doubt_of(position.latitude, position.longitude, timezone)]
+    here = (position.latitude, position.longitude)
+    likely = not fault_of(*here[::-1])
+    if why := fault_of(*here):
+        return (Doubt(text=why, barred=True, exchanged=likely),)
+    told = []
+    if odd := doubt_of(*here, timezone):
+        told.append(Doubt(text=odd, exchanged=likely and not doubt_of(*here[::-1], timezone)))
     around = near(position, places)
     told += [
-        f"Home {homes_at[one.id]} is within 200 m: the two cannot be told apart."
+        Doubt(text=f"Home {homes_at[one.id]} is within 200 m: the two cannot be told apart.")
         for one in around
         if one.id in homes_at
     ]
     if len(around) > 1:
         names = ", ".join(one.name for one in around)
-        told.append(f"{names} lie within 200 m of here: the provider may take either for the place of the car.")
-    return tuple(text for text in told if text)
+        told.append(
+            Doubt(text=f"{names} lie within 200 m of here: the provider may take either for the place of the car.")
+        )
+    return tuple(told)
 
 
 async def place_home(

@@ -13,6 +13,7 @@ from scheduler.core.garage import (
     Account,
     Card,
     Conflict,
+    Doubt,
     HomeText,
     InterventionCard,
     LinkEnd,
@@ -21,14 +22,16 @@ from scheduler.core.garage import (
     Placed,
     Position,
     Prompt,
+    Spot,
 )
 from scheduler.core.model import Home, VehicleState
 from scheduler.enode.client import EnodeClient
-from scheduler.onboard import conflicts, placing
+from scheduler.onboard import conflicts
 from scheduler.onboard.account import Accounts
-from scheduler.onboard.homes import Homes
+from scheduler.onboard.homes import Homes, abandoned
 from scheduler.onboard.interventions import Catalogue, cards_of
 from scheduler.onboard.linking import Links
+from scheduler.onboard.places import Places
 from scheduler.onboard.prompts import prompts_of
 from scheduler.ports import Clock, Store
 
@@ -79,6 +82,7 @@ class SettingUp:
         self._rehome = rehome
         self._catalogue = Catalogue(client, clock)
         accounts.on_read = self._bar
+        self._places = Places(client, accounts=accounts, homes=homes)
 
     # accounts and links
 
@@ -152,26 +156,14 @@ class SettingUp:
         charger_ids: Sequence[str] = (),
     ) -> Placed:
         """Make the location of a home, or use one within 200 m, and put the chargers there. Refused at (0, 0)."""
-        account = await self.account(user_id, fresh=True)
-        position = Position(latitude=latitude, longitude=longitude)
-        homes_at = {home.location_id: home.id for home in self._homes.all() if home.location_id is not None}
-        told = placing.doubts(position, timezone=timezone, places=account.locations, homes_at=homes_at)
-        unknown = set(charger_ids) - {one.id for one in account.chargers}
-        if unknown:
-            raise NotThere(f"no charger of {user_id} has the id {', '.join(sorted(unknown))}")
-        placed = await placing.place_home(
-            self._client,
-            user_id=user_id,
-            position=position,
-            name=name,
-            timezone=timezone,
-            places=account.locations,
-            charger_ids=charger_ids,
-        )
-        self._accounts.forget(user_id)
-        bare = [c.name for c in account.chargers if c.location_id is None and c.id not in charger_ids]
-        told += tuple(f"{one} has no place yet: no car plugged in there is known to be at home." for one in bare)
-        return replace(placed, warnings=told)
+        spot = Spot(name=name, timezone=timezone, position=Position(latitude=latitude, longitude=longitude))
+        return await self._places.make(user_id, spot, charger_ids=charger_ids)
+
+    async def doubts(
+        self, user_id: str, spot: Spot, *, charger_ids: Sequence[str] = (), home_id: str = ""
+    ) -> tuple[Doubt, ...]:
+        """Return what an owner should look at before a home is put there, or before home `home_id` is moved there."""
+        return await self._places.doubts(user_id, spot, charger_ids=charger_ids, home_id=home_id)
 
     # interventions and conflicts
 
@@ -228,14 +220,29 @@ class SettingUp:
         log.info("home.created", home=home.id)
         return home
 
-    async def change_home(self, home_id: str, table: Mapping[str, Any]) -> Home:
-        """Put another table in a home's place. ReadOnlyHome when it stands in the file."""
+    async def change_home(
+        self, home_id: str, table: Mapping[str, Any], *, release: bool = False, spot: Spot | None = None
+    ) -> Home:
+        """Put another table in a home's place, and with `spot` the home elsewhere. ReadOnlyHome when it is the file's.
+
+        While a car is held that nobody would start then: start it first with `release`, else Refused.
+        """
         self._homes.writable(home_id, table)
-        home = self._homes.checked({**table, "id": home_id}, in_place_of=home_id)
-        before = {one.id for one in self._homes.find(home_id)[1]}
-        await self._let_go(sorted(before - {one.id for one in home.vehicles}), release=False)
-        await self._homes.keep(home_id, {**table, "id": home_id})
+        before, _ = self._homes.find(home_id)
+        wanted = {**table, "id": home_id}
+        if spot is not None:  # a home that has no place yet is checked as if it had one
+            wanted["location_id"] = before.location_id or "-"
+        home = self._homes.checked(wanted, in_place_of=home_id)
+        moved = spot is not None and await self._places.is_move(before, spot)
+        await self._let_go(abandoned(before, home, moved=moved), release=release)
+        if spot is not None:
+            wanted["location_id"] = await self._places.put(replace(before, charger_ids=home.charger_ids), spot)
+            if "latitude" in wanted:
+                wanted |= {"latitude": spot.position.latitude, "longitude": spot.position.longitude}
+            home = self._homes.checked(wanted, in_place_of=home_id)
+        await self._homes.keep(home_id, wanted)
         await self._rehome()
+        self._accounts.forget(home.user_id)
         log.info("home.changed", home=home_id)
         return home
 

@@ -93,6 +93,9 @@ async def test_a_home_is_made_changed_and_removed_and_one_of_the_file_is_not(ask
     status, problem = await ask("POST", "/homes", {"id": "cabin"})
     assert (status, problem["problems"]) == (422, ["id: 'cabin' is missing or taken"])
     daemon.onboarding.held = frozenset({"cabin"})
+    assert (await ask("PUT", "/homes/cabin", {"timezone": "Europe/Oslo"}))[0] == 409
+    assert (await ask("PUT", "/homes/cabin", {"timezone": "Europe/Oslo"}, release="1"))[1]["timezone"] == "Europe/Oslo"
+    assert (await ask("PUT", "/homes/cabin", {"timezone": "Europe/Oslo"}, release="perhaps"))[0] == 400
     assert (await ask("DELETE", "/homes/cabin"))[0] == 409
     assert (await ask("DELETE", "/homes/cabin", release="1"))[0] == 204
     assert (await ask("GET", "/homes/cabin"))[0] == 404

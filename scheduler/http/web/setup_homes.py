@@ -251,7 +251,7 @@ async def mode(request: web.Request) -> web.Response:
     if wanted not in {one.value for one in Mode}:
         raise Problem(400, "that is no mode", remedy="control, observe or off.")
     text = await onboarding.home_text(home_id)
-    await onboarding.change_home(home_id, {**text.table, "mode": wanted})
+    await onboarding.change_home(home_id, {**text.table, "mode": wanted}, release=True)
     raise web.HTTPSeeOther(f"/setup/homes/{path_segment(home_id)}?done=changed")
 
 

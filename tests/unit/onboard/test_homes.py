@@ -1,12 +1,13 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from scheduler.config import installed, load
 from scheduler.core.errors import HomeInvalid, NotThere, ReadOnlyHome
-from scheduler.core.model import Mode
-from scheduler.onboard.homes import HOMES, PAUSES, Homes
+from scheduler.core.model import Home, Mode, VehicleSpec
+from scheduler.onboard.homes import HOMES, PAUSES, Homes, abandoned
 from storage.memory import MemoryStore
 
 FILE = """[enode]
@@ -139,3 +140,27 @@ async def test_a_home_or_a_car_is_found_by_its_id(homes):
     for unknown in (homes.find, homes.text, homes.writable):
         with pytest.raises(NotThere):
             unknown("nobody")
+
+
+BEFORE = Home(
+    id="oslo", user_id="user", timezone="Europe/Oslo", location_id="l-1", charger_ids=("c-1",), trust_charger=True,
+    vehicles=(VehicleSpec(id="v-1"), VehicleSpec(id="v-2")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "moved", "left"),
+    [
+        ({"timezone": "Europe/Berlin", "charger_ids": ("c-2", "c-1"), "policies": ()}, False, ()),
+        ({"vehicles": (VehicleSpec(id="v-2"), VehicleSpec(id="v-3"))}, False, ("v-1",)),
+        ({"vehicles": (VehicleSpec(id="v-1"), VehicleSpec(id="v-2", mode=Mode.OBSERVE))}, False, ("v-2",)),
+        ({"mode": Mode.OBSERVE}, False, ("v-1", "v-2")),
+        ({"location_id": "l-2"}, False, ("v-1", "v-2")),
+        ({"user_id": "other"}, False, ("v-1", "v-2")),
+        ({"charger_ids": ()}, False, ("v-1", "v-2")),
+        ({"trust_charger": False}, False, ("v-1", "v-2")),
+        ({}, True, ("v-1", "v-2")),
+    ],
+)
+def test_who_would_be_started_by_nobody_after_a_change(change, moved, left):
+    assert abandoned(BEFORE, replace(BEFORE, **change), moved=moved) == left

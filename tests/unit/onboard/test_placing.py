@@ -1,6 +1,5 @@
 import pytest
 
-from scheduler.core.errors import Refused
 from scheduler.core.garage import LocationCard, Position
 from scheduler.onboard.placing import doubts, near
 
@@ -23,21 +22,27 @@ def test_the_nearest_place_comes_first_and_one_without_a_position_never():
     assert [one.id for one in near(OSLO, [place(150, 1), blank, place(-20, 2)])] == ["l-2", "l-1"]
 
 
-@pytest.mark.parametrize(("latitude", "longitude"), [(0, 0), (120, 59), (91, 181)])
-def test_no_home_is_nowhere_or_off_the_map(latitude, longitude):
-    with pytest.raises(Refused):
-        doubts(Position(latitude=latitude, longitude=longitude), timezone="Europe/Oslo", places=[], homes_at={})
+@pytest.mark.parametrize(("latitude", "longitude", "exchanged"), [(0, 0, False), (120, 59, True), (91, 181, False)])
+def test_no_home_is_nowhere_or_off_the_map(latitude, longitude, exchanged):
+    spot = Position(latitude=latitude, longitude=longitude)
+    [told] = doubts(spot, timezone="Europe/Oslo", places=[], homes_at={})
+    assert (told.barred, told.exchanged) == (True, exchanged)
 
 
-def test_exchanged_coordinates_are_told_by_the_city_of_the_zone():
-    [told] = doubts(Position(latitude=10.7582, longitude=59.9165), timezone="Europe/Oslo", places=[], homes_at={})
-    assert "exchanged" in told
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "exchanged"), [(10.7582, 59.9165, True), (-33.9, 18.4, False), (35.6, 139.7, False)]
+)
+def test_exchanged_coordinates_are_told_by_the_city_of_the_zone(latitude, longitude, exchanged):
+    spot = Position(latitude=latitude, longitude=longitude)
+    [told] = doubts(spot, timezone="Europe/Oslo", places=[], homes_at={})
+    assert (told.barred, told.exchanged, "exchanged" in told.text) == (False, exchanged, exchanged)
 
 
 def test_two_homes_that_cannot_be_told_apart_are_told():
     told = doubts(OSLO, timezone="Europe/Oslo", places=[place(50, 1), place(120, 2)], homes_at={"l-1": "cabin"})
-    assert "Home cabin is within 200 m" in told[0]
-    assert "Place 1, Place 2" in told[1]
+    assert "Home cabin is within 200 m" in told[0].text
+    assert "Place 1, Place 2" in told[1].text
+    assert not any(one.barred or one.exchanged for one in told)
 
 
 def test_a_plain_place_raises_no_doubt():

@@ -30,7 +30,7 @@ from scheduler.core.model import (
 )
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, Observation, PlaceFacet, Stamp
 from scheduler.core.terms import Price, PriceSlot, Stated, Target
-from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord
+from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord, SessionTotal
 from tests.fake_onboarding import FakeOnboarding
 
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Oslo
@@ -232,9 +232,39 @@ class FakeStore:
         self._check()
         return self.blobs.get(digest)
 
-    async def sessions(self, *, vehicle_id: str | None = None, limit: int = 100) -> list[SessionRecord]:
+    async def sessions(
+        self,
+        *,
+        vehicle_id: str | None = None,
+        since: datetime | None = None,
+        behind: SessionRecord | None = None,
+        limit: int = 100,
+    ) -> list[SessionRecord]:
         self._check()
-        return [s for s in self.session_rows if vehicle_id in (None, s.vehicle_id)][:limit]
+        rows = [
+            s
+            for s in self.session_rows
+            if vehicle_id in (None, s.vehicle_id)
+            and (since is None or s.unplugged_at is None or s.unplugged_at > since)
+            and (behind is None or (s.plugged_at, s.id) < (behind.plugged_at, behind.id))
+        ]
+        return sorted(rows, key=lambda s: (s.plugged_at, s.id), reverse=True)[:limit]
+
+    async def session_totals(self, *, vehicle_id: str | None = None) -> list[SessionTotal]:
+        self._check()
+        rows = [s for s in self.session_rows if vehicle_id in (None, s.vehicle_id)]
+        return [
+            SessionTotal(
+                currency=currency,
+                sessions=len(of),
+                energy_kwh=sum(s.energy_kwh for s in of),
+                cost=sum(s.cost or 0.0 for s in of),
+                saved=sum(s.baseline_cost - s.cost for s in of if s.cost is not None and s.baseline_cost is not None),
+                unpriced=sum(s.cost is None for s in of),
+            )
+            for currency in sorted({s.currency for s in rows})
+            if (of := [s for s in rows if s.currency == currency])
+        ]
 
     async def alerts(self, *, open_only: bool = True, limit: int = 100) -> list[AlertChange]:
         self._check()
@@ -306,6 +336,9 @@ class FakeDaemon:
 
     def state(self, vehicle_id: str) -> VehicleState | None:
         return self.states.get(vehicle_id)
+
+    def charger_names(self) -> dict[str, str]:
+        return {"charger-1": "Zaptec Go"}
 
     def last(self, vehicle_id: str) -> tuple[Situation, Decision] | None:
         return self.newest.get(vehicle_id)

@@ -42,6 +42,8 @@ class Streams:
         """
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **headers})
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         stream = asyncio.ensure_future(_send(response, feed, opening=opening, goes_on=goes_on, ping_s=ping_s))
         self._open.add(stream)
         stream.add_done_callback(self._open.discard)

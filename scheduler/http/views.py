@@ -300,12 +300,14 @@ def series_view(series: PriceSeries) -> View:
 
 
 def session_record_view(record: SessionRecord, names: Mapping[str, str]) -> View:
-    """Return a plug session that is kept."""
-    return plain(record) | {"name": names.get(record.vehicle_id, record.vehicle_id)}  # type: ignore[no-any-return]
+    """Return a plug session that is kept. When it was charging is told by the chart alone."""
+    view: View = plain(dataclasses.replace(record, flows=()))
+    del view["flows"]
+    return view | {"name": names.get(record.vehicle_id, record.vehicle_id)}
 
 
 def alert_view(alert: AlertChange, names: Mapping[str, str]) -> View:
-    """Return an alert; `name` is null for one that concerns no vehicle."""
+    """Return an alert; `name` is null for one that concerns no vehicle and no charger."""
     name = None if alert.vehicle_id is None else names.get(alert.vehicle_id, alert.vehicle_id)
     return plain(alert) | {"name": name}  # type: ignore[no-any-return]
 

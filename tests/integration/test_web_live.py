@@ -101,6 +101,16 @@ async def test_there_are_no_more_streams_than_a_small_machine_bears(daemon, monk
         assert (await site.get("/events", headers=TOKEN_HEADER))[0] == 503
 
 
+@pytest.mark.parametrize("path", ["/events", "/api/v1/events"])
+async def test_asking_only_for_the_head_of_a_stream_leaves_nothing_behind(daemon, path):
+    async with site_of(daemon) as site:
+        async with site.visitor.head(f"{site.origin}{path}", headers=TOKEN_HEADER) as answer:
+            assert answer.content_type == "text/event-stream"
+        status, _ = await site.get("/healthz")  # on the same connection
+        assert status == 200
+    assert not daemon.listeners
+
+
 async def test_stopping_ends_the_streams_at_once(daemon):
     app = web_app(daemon, hosts=["127.0.0.1"], token=TOKEN)
     runner, port = await serve_port(app, host="127.0.0.1", port=0)

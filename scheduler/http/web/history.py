@@ -1,11 +1,15 @@
 """What was: sessions with energy, cost and savings, also as CSV; alerts."""
 
+import contextlib
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
+import structlog
 from aiohttp import web
 
+from scheduler.core.errors import StoreError
 from scheduler.http import asking, views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
@@ -13,7 +17,13 @@ from scheduler.http.overview import names_of
 from scheduler.http.web.pages import answer, open_alerts
 from scheduler.ports import SessionRecord
 
+log = structlog.get_logger()
+
 SESSIONS_SHOWN, ALERTS_SHOWN = 100, 200
+
+CSV, ROWS_AT_ONCE = "text/csv; charset=utf-8", 500
+"""So many sessions of a CSV file are in memory at once."""
+
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""
 
@@ -22,21 +32,21 @@ ROUTES = web.RouteTableDef()
 
 @ROUTES.get("/sessions")
 async def sessions(request: web.Request) -> web.Response:
-    """Show the newest sessions, of all cars or of one, with their totals."""
+    """Show the newest sessions, of all cars or of one, and what all of them come to."""
     daemon = request.app[DAEMON]
     vehicle_id = asking.vehicle_id(request, daemon) if request.query.get("vehicle") else None
     limit = asking.limit(request, default=SESSIONS_SHOWN, most=1000)
     found = await daemon.store.sessions(vehicle_id=vehicle_id, limit=limit)
     zones = {known.spec.id: known.home.timezone for known in all_vehicles(daemon)}
-    names = names_of(daemon)
+    names, totals = names_of(daemon), await daemon.store.session_totals(vehicle_id=vehicle_id)
     return await answer(
         request,
         "sessions.html",
         sessions=[_row(one, names, zones) for one in found],
-        totals=totals(found),
+        totals=totals,
         cars=[(known.spec.id, known.name) for known in all_vehicles(daemon)],
         chosen=vehicle_id or "",
-        cut=len(found) == limit,
+        cut=sum(total.sessions for total in totals) > len(found),
         limit=limit,
     )
 
@@ -51,27 +61,6 @@ def saved(record: SessionRecord) -> float | None:
     return None if record.cost is None or record.baseline_cost is None else record.baseline_cost - record.cost
 
 
-def totals(records: Iterable[SessionRecord]) -> list[views.View]:
-    """Return the sums by currency: `sessions`, `energy_kwh`, `cost`, `saved`, and how many sessions are `unpriced`."""
-    sums: dict[str, views.View] = {}
-    for record in records:
-        empty = {
-            "currency": record.currency,
-            "sessions": 0,
-            "energy_kwh": 0.0,
-            "cost": 0.0,
-            "saved": 0.0,
-            "unpriced": 0,
-        }
-        total = sums.setdefault(record.currency, empty)
-        total["sessions"] += 1
-        total["energy_kwh"] += record.energy_kwh
-        total["cost"] += record.cost or 0.0
-        total["saved"] += saved(record) or 0.0
-        total["unpriced"] += record.cost is None
-    return [sums[currency] for currency in sorted(sums)]
-
-
 COLUMNS = (
     "id", "vehicle", "name", "home", "plugged_at", "unplugged_at", "energy_kwh", "cost", "baseline_cost", "saved",
     "currency", "soc_start_pct", "soc_end_pct", "target_soc_pct", "departure_at", "met", "why",
@@ -79,25 +68,50 @@ COLUMNS = (
 
 
 @ROUTES.get("/sessions.csv")
-async def sessions_csv(request: web.Request) -> web.Response:
-    """Answer with the sessions as CSV, instants in UTC."""
+async def sessions_csv(request: web.Request) -> web.StreamResponse:
+    """Answer with every session as CSV, newest first, instants in UTC; they are read and sent some at a time."""
     daemon = request.app[DAEMON]
     vehicle_id = asking.vehicle_id(request, daemon) if request.query.get("vehicle") else None
-    found = await daemon.store.sessions(vehicle_id=vehicle_id, limit=asking.MOST_ROWS)
-    headers = {"Content-Disposition": 'attachment; filename="kwhen-sessions.csv"'}
-    return web.Response(text=as_csv(found, names_of(daemon)), content_type="text/csv", headers=headers)
+    names = names_of(daemon)
+    read = partial(daemon.store.sessions, vehicle_id=vehicle_id, limit=ROWS_AT_ONCE)
+    found = await read()  # before the answer begins: a store that cannot read is still told by the status
+    headers = {"Content-Disposition": 'attachment; filename="kwhen-sessions.csv"', "Content-Type": CSV}
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    with contextlib.suppress(ConnectionResetError):  # who asked has gone
+        await response.write(_lines([COLUMNS]))
+        while found:
+            await response.write(_lines(_cells(one, names) for one in found))
+            found = await _read_on(request, read, found[-1]) if len(found) == ROWS_AT_ONCE else []
+    return response
 
 
-def as_csv(records: Sequence[SessionRecord], names: dict[str, str]) -> str:
-    """Return the table; no cell of it is a formula to a spreadsheet."""
+async def _read_on(
+    request: web.Request, read: Callable[..., Awaitable[list[SessionRecord]]], last: SessionRecord
+) -> list[SessionRecord]:
+    """Return what follows. Raises ConnectionResetError, having cut the line: half a table must not pass for a whole."""
+    try:
+        return await read(behind=last)
+    except StoreError as error:
+        log.warning("sessions.csv_broken_off", why=str(error))
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError from error
+
+
+def _cells(record: SessionRecord, names: dict[str, str]) -> list[object]:
+    """Return a line of the table; no cell of it is a formula to a spreadsheet."""
+    view = views.session_record_view(record, names)
+    view |= {"vehicle": record.vehicle_id, "home": record.home_id, "saved": saved(record)}
+    return [_cell(view[column]) for column in COLUMNS]
+
+
+def _lines(rows: Iterable[Iterable[object]]) -> bytes:
     written = io.StringIO()
-    table = csv.writer(written)
-    table.writerow(COLUMNS)
-    for record in records:
-        view = views.session_record_view(record, names)
-        view |= {"vehicle": record.vehicle_id, "home": record.home_id, "saved": saved(record)}
-        table.writerow([_cell(view[column]) for column in COLUMNS])
-    return written.getvalue()
+    csv.writer(written).writerows(rows)
+    return written.getvalue().encode()
 
 
 def _cell(value: object) -> object:

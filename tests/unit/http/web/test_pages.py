@@ -1,7 +1,5 @@
 """Each page, of ordinary and of odd worlds."""
 
-import csv
-import io
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +8,6 @@ from html.parser import HTMLParser
 import pytest
 
 from scheduler.core.model import Hand, Mode, Override, VehicleSpec, Will
-from scheduler.http.web.history import as_csv, totals
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when
 from tests.fakes_daemon import (
     ELSIE,
@@ -187,44 +184,6 @@ async def test_a_past_minute_is_explained_and_the_future_is_not():
         assert "2026-11-20 23:30" in text
         for asked, status in (("2026-11-22T00:00", 400), ("2020-01-01T00:00", 404), ("never", 400)):
             assert (await site.get(f"/cars/{POLLY}/explain?at={asked}"))[0] == status
-
-
-async def test_sessions_show_energy_cost_and_savings():
-    daemon = make_daemon()
-    daemon.store.session_rows = [a_session(), replace(a_session(), id="2", cost=None, met=False, why="unplugged early")]
-    text = await page_of(daemon, "/sessions")
-    for shown in (
-        "22.4",
-        "9.10",
-        "+16.10",
-        "50 → 80",
-        "reached",
-        "missed",
-        "unplugged early",
-        "1 of them have no price",
-    ):
-        assert shown in text
-
-
-async def test_csv_has_every_session_and_no_formula():
-    daemon = make_daemon()
-    object.__setattr__(daemon.home_list[0].vehicles[0], "name", "=HYPERLINK(1)")
-    async with site_of(daemon) as site:
-        await site.log_in()
-        status, text = await site.get("/sessions.csv?vehicle=")
-    (row,) = csv.DictReader(io.StringIO(text))
-    assert status == 200
-    assert (row["name"], row["energy_kwh"], row["saved"]) == ("'=HYPERLINK(1)", "22.4", "16.1")
-    assert row["plugged_at"] == "2026-11-19T16:30:00Z"
-
-
-def test_totals_are_by_currency_and_no_session_counts_twice():
-    rows = [a_session(), replace(a_session(), cost=None), replace(a_session(), currency="EUR", energy_kwh=1.0)]
-    eur, nok = totals(rows)
-    assert (eur["currency"], eur["sessions"], eur["energy_kwh"]) == ("EUR", 1, 1.0)
-    assert (nok["sessions"], nok["unpriced"], nok["cost"]) == (2, 1, 9.1)
-    assert nok["saved"] == pytest.approx(16.1)
-    assert as_csv([], {}).count("\n") == 1
 
 
 async def test_alerts_that_passed_stand_apart():

@@ -1,4 +1,4 @@
-"""What a plug session cost, and what charging at once would have cost."""
+"""What a plug session cost, what charging at once would have cost, and when it was charging."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -7,6 +7,8 @@ from scheduler.core.model import Flow, Home, Session, Situation, VehicleState
 from scheduler.core.terms import Price, PriceSlot, Stated, Target, of_type
 from scheduler.core.timeline import Interval, clip
 from scheduler.ports import SessionRecord
+
+QUARTER_S = 15 * 60
 
 
 def session_record(
@@ -40,7 +42,25 @@ def session_record(
         target_soc_pct=target_pct,
         departure_at=departure.by if departure is not None else None,
         met=met if kept else None,
+        flows=by_quarter(session.flows),
     )
+
+
+def by_quarter(flows: Iterable[Flow]) -> tuple[Flow, ...]:
+    """Join flows that follow one another within a quarter of an hour, at their mean power: so fine is a record."""
+    joined: list[Flow] = []
+    for flow in flows:
+        last = joined[-1] if joined else None
+        if last is not None and last.end == flow.start and _quarter(last) == _quarter(flow):
+            energy = last.kw * (last.end - last.start) + flow.kw * (flow.end - flow.start)
+            joined[-1] = Flow(start=last.start, end=flow.end, kw=round(energy / (flow.end - last.start), 3))
+        else:
+            joined.append(flow)
+    return tuple(joined)
+
+
+def _quarter(flow: Flow) -> float:
+    return flow.start.timestamp() // QUARTER_S
 
 
 def _at_once(session: Session) -> tuple[Flow, ...]:

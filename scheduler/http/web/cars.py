@@ -14,11 +14,15 @@ from scheduler.http.overview import commands_of, explanation_of, plan_of, summar
 from scheduler.http.web import chain
 from scheduler.http.web.pages import answer, known_of, open_alerts
 from scheduler.http.web.rendering import path_segment
-from scheduler.http.web.series import car_chart
+from scheduler.http.web.series import BACK, car_chart, charged
 from scheduler.http.wishes import read_override
 from scheduler.http.wording import rfc3339
+from scheduler.ports import SessionRecord
 
-HELD_BY_DEFAULT = timedelta(hours=2)
+HOUR, HELD_BY_DEFAULT = timedelta(hours=1), timedelta(hours=2)
+
+MOST_PAST = 200
+"""Of so many sessions at most the charging of the last day is shown."""
 
 ROUTES = web.RouteTableDef()
 
@@ -68,10 +72,32 @@ async def car(request: web.Request) -> web.Response:
         plan=plan,
         steps=chain.steps(told, at=now, timezone=known.home.timezone, set_aside=set_aside) if last else [],
         facets=chain.facets(daemon.state(known.spec.id)),
+        charged=await _charged(request, known),
         commands=await commands_of(daemon, known.spec.id),
         typed_now=f"{there:%Y-%m-%dT%H:%M}",
         typed_later=f"{there + HELD_BY_DEFAULT:%Y-%m-%dT%H:%M}",
     )
+
+
+async def _past(request: web.Request, known: Known) -> list[SessionRecord]:
+    """Return the sessions that ended within the time that the chart looks back."""
+    daemon = request.app[DAEMON]
+    return await daemon.store.sessions(vehicle_id=known.spec.id, since=daemon.clock.now() - BACK, limit=MOST_PAST)
+
+
+async def _charged(request: web.Request, known: Known) -> list[views.View]:
+    """Return when the car was charging in that time, newest first; spans that follow one another are one."""
+    daemon = request.app[DAEMON]
+    state = daemon.state(known.spec.id)
+    session = state.session if state is not None else None
+    spans: list[dict[str, Any]] = []
+    for flow in charged(session, await _past(request, known), since=daemon.clock.now() - BACK):
+        energy_kwh = flow.kw * ((flow.end - flow.start) / HOUR)
+        if spans and spans[-1]["end"] == flow.start:
+            spans[-1] |= {"end": flow.end, "energy_kwh": spans[-1]["energy_kwh"] + energy_kwh}
+        else:
+            spans.append({"start": flow.start, "end": flow.end, "energy_kwh": energy_kwh})
+    return [views.plain(span) for span in reversed(spans)]
 
 
 @ROUTES.get("/cars/{vehicle}/chart.json")
@@ -82,7 +108,8 @@ async def chart(request: web.Request) -> web.Response:
     observed = state.observation.battery.capacity_kwh if state is not None else None
     capacity_kwh = observed or known.spec.capacity_kwh
     session = state.session if state is not None else None
-    return web.json_response(car_chart(plan_of(daemon, known), session, capacity_kwh=capacity_kwh))
+    past = await _past(request, known)
+    return web.json_response(car_chart(plan_of(daemon, known), session, past=past, capacity_kwh=capacity_kwh))
 
 
 @ROUTES.post("/cars/{vehicle}/override")

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scheduler.core.energy import gained_pct
-from scheduler.core.model import Session
+from scheduler.core.model import Flow, Session
 from scheduler.http.views import View
+from scheduler.ports import SessionRecord
 
 LEAD, BACK = timedelta(hours=1), timedelta(hours=24)
-"""The chart begins so long before now, or with the session, but not longer ago."""
+"""The chart begins so long before now, or with the first charging or session that it can show, but not longer ago."""
 
 SHORTEST, LONGEST = timedelta(hours=12), timedelta(hours=48)
 """How much of the time ahead is shown."""
@@ -46,13 +47,24 @@ class Row:
         return self._spans[index].value if index >= 0 and self._spans[index].end > at else None
 
 
-def car_chart(plan: View, session: Session | None, *, capacity_kwh: float | None) -> View:
-    """Return the chart of a vehicle from the view of its plan and its open session."""
+def charged(session: Session | None, past: Sequence[SessionRecord], *, since: datetime) -> list[Flow]:
+    """Return what flowed in the open session and in those that are over, as far as it ended after an instant."""
+    is_open = session.id if session is not None else None
+    flows = [flow for record in past if record.id != is_open for flow in record.flows]
+    flows += session.flows if session is not None else ()
+    return sorted((flow for flow in flows if flow.end > since), key=lambda flow: flow.start)
+
+
+def car_chart(
+    plan: View, session: Session | None, *, past: Sequence[SessionRecord] = (), capacity_kwh: float | None
+) -> View:
+    """Return the chart of a vehicle from the view of its plan, its open session, and the sessions before it."""
     now = datetime.fromisoformat(plan["now"])
     prices, slots = _prices(plan["prices"]), _powers(plan["slots"])
-    flows = [Span(start=f.start, end=f.end, value=f.kw) for f in session.flows] if session else []
+    flows = [Span(start=f.start, end=f.end, value=f.kw) for f in charged(session, past, since=now - BACK)]
     due = [(datetime.fromisoformat(n["by"]), n["soc_pct"]) for n in plan["needs"] if n["by"]]
-    start, end = _frame(now, session, slots, [at for at, _ in due])
+    begun = [*([session.plugged_at] if session is not None else []), *(flow.start for flow in flows)]
+    start, end = _frame(now, begun, slots, [at for at, _ in due])
     published, expected = prices
     edges = {start, now, end} | {
         min(max(edge, start), end)
@@ -118,8 +130,8 @@ def _span(view: View, value: float | None) -> Span:
     return Span(start=datetime.fromisoformat(view["start"]), end=datetime.fromisoformat(view["end"]), value=value)
 
 
-def _frame(now: datetime, session: Session | None, slots: list[Span], due: list[datetime]) -> tuple[datetime, datetime]:
-    start = now - LEAD if session is None else min(now - LEAD, max(session.plugged_at - LEAD / 4, now - BACK))
+def _frame(now: datetime, begun: list[datetime], slots: list[Span], due: list[datetime]) -> tuple[datetime, datetime]:
+    start = max(now - BACK, min([now - LEAD, *(at - LEAD / 4 for at in begun)]))
     wanted = max([now + SHORTEST, *(slot.end for slot in slots), *(at + LEAD for at in due)])
     return start, min(wanted, now + LONGEST)
 

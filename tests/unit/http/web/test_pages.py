@@ -1,5 +1,6 @@
 """Each page, of ordinary and of odd worlds."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scheduler.core.model import Hand, Mode, Override, VehicleSpec, Will
+from scheduler.core.model import Flow, Hand, Mode, Override, VehicleSpec, Will
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when
 from tests.fakes_daemon import (
     ELSIE,
@@ -184,6 +185,26 @@ async def test_a_past_minute_is_explained_and_the_future_is_not():
         assert "2026-11-20 23:30" in text
         for asked, status in (("2026-11-22T00:00", 400), ("2020-01-01T00:00", 404), ("never", 400)):
             assert (await site.get(f"/cars/{POLLY}/explain?at={asked}"))[0] == status
+
+
+async def test_a_car_shows_what_was_charged_today_in_sessions_that_are_over():
+    daemon = make_daemon()
+    earlier, later = (
+        Flow(start=NOW - hours * HOUR, end=NOW - (hours - 1) * HOUR, kw=kw) for hours, kw in ((9, 3.7), (8, 5.0))
+    )
+    over = replace(a_session(), plugged_at=NOW - 10 * HOUR, unplugged_at=NOW - 6 * HOUR, flows=(earlier, later))
+    other = replace(over, id="other", vehicle_id=ROVER, flows=(replace(later, kw=44.4),))
+    before = replace(over, id="before", unplugged_at=NOW - 25 * HOUR, flows=(replace(later, kw=33.3),))
+    daemon.store.session_rows = [over, other, before]
+    async with site_of(daemon) as site:
+        await site.log_in()
+        text = await site.page(f"/cars/{POLLY}")
+        chart = json.loads(await site.page(f"/cars/{POLLY}/chart.json"))
+    outline(text)
+    assert re.search(r"14:30</time> – <time [^>]+>16:30</time></td><td class=.num.>8.7\W", text)
+    stamps, drawn = chart["data"][0], chart["data"][4]
+    assert drawn[stamps.index(later.start.timestamp())] == 5.0
+    assert {value for value in drawn if value} == {3.7, 5.0}
 
 
 async def test_alerts_that_passed_stand_apart():

@@ -8,7 +8,7 @@ from scheduler.http.daemon import vehicle_called
 from scheduler.http.overview import plan_of
 from scheduler.http.views import price_view, series_view
 from scheduler.http.web.series import car_chart, price_chart
-from tests.fakes_daemon import HOUR, NOW, POLLY, READY_AT, make_daemon, price_slots
+from tests.fakes_daemon import HOUR, NOW, POLLY, READY_AT, a_session, make_daemon, price_slots
 
 PRICE, EXPECTED, PLANNED, CHARGED, SOC = range(1, 6)
 
@@ -85,6 +85,41 @@ def test_past_charging_and_the_soc_that_it_brought_are_shown(plan, session):
     assert at(chart, SOC, NOW - 4 * HOUR) == 29
     assert at(chart, SOC, NOW - 2.5 * HOUR) == pytest.approx(33)
     assert at(chart, SOC, NOW - HOUR) == pytest.approx(41)
+
+
+def closed(number, start_h, end_h, kw=7.0, **changes):
+    """A session that is over, charging from so many hours ago until so many."""
+    flow = Flow(start=NOW - start_h * HOUR, end=NOW - end_h * HOUR, kw=kw)
+    ends = {"plugged_at": flow.start - HOUR, "unplugged_at": flow.end + HOUR}
+    return replace(a_session(), id=f"{POLLY}:{number}", flows=(flow,), **ends, **changes)
+
+
+def test_charging_of_sessions_that_are_over_is_shown_beside_the_open_ones(plan, session):
+    now = replace(session, plugged_at=NOW - 3 * HOUR, flows=(Flow(start=NOW - 2 * HOUR, end=NOW - HOUR, kw=8),))
+    chart = car_chart(plan, now, past=[closed(8, 8, 6), closed(9, 20, 19, kw=3.5)], capacity_kwh=75)
+    assert chart["data"][0][0] == (NOW - 20.25 * HOUR).timestamp()
+    drawn = {hours: at(chart, CHARGED, NOW - hours * HOUR) for hours in (20.1, 19.5, 12, 7, 4, 1.5, 0.5)}
+    assert drawn == {20.1: None, 19.5: 3.5, 12: None, 7: 7.0, 4: None, 1.5: 8, 0.5: None}
+
+
+def test_charging_of_today_is_shown_of_a_car_that_is_away(plan):
+    chart = car_chart(plan, None, past=[closed(1, 8, 6)], capacity_kwh=75)
+    assert at(chart, CHARGED, NOW - 7 * HOUR) == 7.0
+
+
+def test_charging_of_yesterday_is_cut_where_the_chart_begins(plan):
+    chart = car_chart(plan, None, past=[closed(1, 26, 22), closed(2, 40, 30)], capacity_kwh=75)
+    assert chart["data"][0][0] == (NOW - 24 * HOUR).timestamp()
+    assert at(chart, CHARGED, NOW - 24 * HOUR) == 7.0
+    assert at(chart, CHARGED, NOW - 22 * HOUR) is None
+
+
+def test_a_session_that_is_both_kept_and_open_is_drawn_as_it_is_open(plan, session):
+    now = replace(session, flows=(Flow(start=NOW - 2 * HOUR, end=NOW - HOUR, kw=8),))
+    kept = replace(a_session(), id=session.id, flows=(Flow(start=NOW - 4 * HOUR, end=NOW - HOUR, kw=2),))
+    chart = car_chart(plan, now, past=[kept], capacity_kwh=75)
+    assert at(chart, CHARGED, NOW - 3 * HOUR) is None
+    assert at(chart, CHARGED, NOW - 1.5 * HOUR) == 8
 
 
 def test_a_session_of_many_days_shows_its_last(plan, session):

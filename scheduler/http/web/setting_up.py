@@ -7,7 +7,7 @@ from scheduler.core.garage import Account, ChargerCard, Prompt
 from scheduler.http import views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
-from scheduler.http.web import setup_cars, setup_homes, setup_links
+from scheduler.http.web import setup_cars, setup_home_change, setup_homes, setup_links
 from scheduler.http.web.pages import answer
 from scheduler.http.web.setup_links import user_of
 
@@ -75,4 +75,4 @@ def _lost_chargers(account: Account | None) -> list[ChargerCard]:
     return [one for one in account.chargers if one.vendor in invalid]
 
 
-ROUTES = [*_OWN, *setup_links.ROUTES, *setup_homes.ROUTES, *setup_cars.ROUTES]
+ROUTES = [*_OWN, *setup_links.ROUTES, *setup_homes.ROUTES, *setup_home_change.ROUTES, *setup_cars.ROUTES]

@@ -1,24 +1,22 @@
 """Homes on a page: place one, make it, look at it, only watch it for a while, delete it."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from aiohttp import web
 
 from scheduler.core.errors import HomeInvalid, OnboardError, ProviderError
-from scheduler.core.garage import Account, Placed
+from scheduler.core.garage import Account, Doubt
 from scheduler.core.model import Mode
 from scheduler.http import views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
 from scheduler.http.problem import Problem
-from scheduler.http.web import preferences
+from scheduler.http.web import home_form, preferences
 from scheduler.http.web.guard import HEADERS
+from scheduler.http.web.home_form import Form
 from scheduler.http.web.pages import answer
 from scheduler.http.web.rendering import path_segment
 from scheduler.http.web.setup_links import user_of
@@ -28,30 +26,9 @@ FOR_GOOD = timedelta(days=3650)
 PAUSES = {"1": "a day", "3": "three days", "7": "a week", "14": "two weeks", "0": "until I resume it"}
 """Days to choose from, with the words for them."""
 
-FLAT = "flat"
+MAP = "img-src 'self' {}"
 
 ROUTES = web.RouteTableDef()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """The form as it was sent."""
-
-    user_id: str
-    texts: Mapping[str, str]
-    charger_ids: tuple[str, ...]
-    vehicle_ids: tuple[str, ...]
-
-    def number(self, name: str, words: str) -> float:
-        """Return a number. Raises ValueError with words for the person."""
-        text = self.texts.get(name, "").strip().replace(",", ".")
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError(f"{words} must be a number.") from None
-        if not abs(value) < 1e6:  # noqa: PLR2004 - finite
-            raise ValueError(f"{words} must be a number.")
-        return value
 
 
 @ROUTES.get("/setup/place")
@@ -62,141 +39,97 @@ async def place(request: web.Request) -> web.Response:
     texts, fault = _fresh(request, account), ""
     if source := request.query.get("from", ""):
         try:
-            texts |= await _position(request, account, source)
+            texts |= await home_form.position_of(request, account, source)
         except (OnboardError, ProviderError) as error:
             fault = f"{error}. One that was just linked needs a minute or so: try again, or type the coordinates."
     free = tuple(one.id for one in account.chargers if one.home_id is None)
     cars = tuple(one.id for one in account.vehicles if one.home_id is None)
-    asked = _Asked(user_id=user_id, texts=texts, charger_ids=free, vehicle_ids=cars)
-    return await _form(request, account, asked, [fault] if fault else [])
+    form = Form(user_id=user_id, texts=texts, charger_ids=free, vehicle_ids=cars)
+    return await _shown(request, form, faults=[fault] if fault else [])
 
 
-async def _position(request: web.Request, account: Account, source: str) -> dict[str, str]:
-    """Return the coordinates of a place that the provider keeps, or of where a car is now; they stand in no address."""
-    kept = next((one for one in account.locations if one.id == source and one.position is not None), None)
-    if kept is not None and kept.position is not None:
-        found, more = kept.position, {"name": kept.name, "timezone": kept.timezone}
-    else:
-        found, more = await request.app[DAEMON].onboarding.whereabouts(source), {}
-    return {"latitude": f"{found.latitude:.6f}", "longitude": f"{found.longitude:.6f}", **more}
-
-
-def _fresh(request: web.Request, account: Account) -> dict[str, str]:
+def _fresh(request: web.Request, account: Account | None = None) -> dict[str, str]:
     homes = request.app[DAEMON].homes()
-    zones = [*(one.timezone for one in account.locations), *(one.timezone for one in homes)]
+    places = account.locations if account is not None else ()
+    zones = [*(one.timezone for one in places), *(one.timezone for one in homes)]
     return {
         "name": "Home" if not homes else "",
         "timezone": next(iter(zones), ""),
         "currency": homes[0].currency if homes else "EUR",
         "ready_at": "07:30",
         "power_kw": "",
-        "target_pct": "80",
-        "prices": FLAT,
+        "target_pct": home_form.TARGET_PCT,
+        "prices": home_form.FLAT,
         "per_kwh": "0.25",
     }
 
 
-async def _form(
-    request: web.Request, account: Account, asked: _Asked, faults: list[str], status: int = 200
+async def _shown(
+    request: web.Request, form: Form, *, faults: Sequence[str] = (), doubts: Sequence[Doubt] = ()
 ) -> web.Response:
+    account = await request.app[DAEMON].onboarding.account(form.user_id)
+    return await form_page(request, "place.html", form=form, account=account, faults=faults, doubts=doubts)
+
+
+async def form_page(
+    request: web.Request, template: str, *, faults: Sequence[str], doubts: Sequence[Doubt], **values: Any
+) -> web.Response:
+    """Answer with a page that has the form of a home: with its map, where the owner has named one."""
     daemon = request.app[DAEMON]
     chosen = await preferences.read(daemon.store)
-    response = await answer(
-        request,
-        "place.html",
-        user=asked.user_id,
-        account=account,
-        texts=asked.texts,
-        charger_ids=asked.charger_ids,
-        vehicle_ids=asked.vehicle_ids,
-        faults=faults,
-        sources=await _sources(request),
-        zones=_zones(),
-        chosen=chosen,
-    )
-    response.set_status(status)
-    if chosen.tiles:  # the one page that may fetch pictures from elsewhere, from there alone
-        policy = f"{HEADERS['Content-Security-Policy']}; img-src 'self' {chosen.tile_origin}"
+    series = await daemon.store.prices(since=daemon.clock.now() - PRICES_BACK)
+    sources = list(dict.fromkeys(one.name for one in series))
+    barred = any(one.barred for one in doubts)
+    told = {"faults": faults, "doubts": doubts, "barred": barred, "mark": home_form.mark_of(doubts)}
+    known = {"sources": sources, "zones": home_form.zones(), "chosen": chosen}
+    response = await answer(request, template, **told, **known, **values)
+    response.set_status(400 if faults or barred else 409 if doubts else 200)
+    if chosen.tiles:  # the one form that may fetch pictures from elsewhere, from there alone
+        policy = f"{HEADERS['Content-Security-Policy']}; {MAP.format(chosen.tile_origin)}"
         response.headers["Content-Security-Policy"] = policy
     return response
 
 
-@cache
-def _zones() -> tuple[str, ...]:
-    """Return every time zone that there is; looking costs more than the rest of the page."""
-    return tuple(sorted(available_timezones()))
-
-
-async def _sources(request: web.Request) -> list[str]:
-    daemon = request.app[DAEMON]
-    series = await daemon.store.prices(since=daemon.clock.now() - PRICES_BACK)
-    return list(dict.fromkeys(one.name for one in series))
-
-
 @ROUTES.post("/setup/homes")
 async def make(request: web.Request) -> web.Response:
-    """Place the home at the provider with its chargers, and make it here."""
-    form, onboarding = await request.post(), request.app[DAEMON].onboarding
-    texts = {name: value for name, value in form.items() if isinstance(value, str) and not name.startswith("_")}
-    asked = _Asked(
-        user_id=user_of(form.get("user")),
-        texts=_fresh(request, Account(user_id="", at=request.app[DAEMON].clock.now())) | texts,
-        charger_ids=tuple(str(one) for one in form.getall("charger", [])),
-        vehicle_ids=tuple(str(one) for one in form.getall("vehicle", [])),
-    )
+    """Place the home at the provider with its chargers, and make it here; first tell what is doubtful about it."""
+    onboarding = request.app[DAEMON].onboarding
+    form = await home_form.form_of(request, first=_fresh(request))
+    if "exchange" in form.texts:
+        return await _shown(request, form.exchanged())
     try:
-        table = _table(asked)
+        table, spot = _table(form), form.spot()
+        doubts = await onboarding.doubts(form.user_id, spot, charger_ids=form.charger_ids)
+        if not form.settled(doubts):
+            return await _shown(request, form, doubts=doubts)
         placed = await onboarding.place(
-            asked.user_id,
-            latitude=asked.number("latitude", "Latitude"),
-            longitude=asked.number("longitude", "Longitude"),
-            name=asked.texts["name"].strip(),
-            timezone=asked.texts["timezone"].strip(),
-            charger_ids=asked.charger_ids,
+            form.user_id,
+            latitude=spot.position.latitude,
+            longitude=spot.position.longitude,
+            name=spot.name,
+            timezone=spot.timezone,
+            charger_ids=form.charger_ids,
         )
         home = await onboarding.create_home({**table, "location_id": placed.location_id})
     except (HomeInvalid, OnboardError, ProviderError, ValueError) as error:
-        account = await onboarding.account(asked.user_id)
-        return await _form(request, account, asked, _faults(error), status=400)
-    return await _made(request, home.id, placed)
+        return await _shown(request, form, faults=home_form.faults_of(error))
+    raise web.HTTPSeeOther(f"/setup/homes/{path_segment(home.id)}?done=made")
 
 
-def _faults(error: Exception) -> list[str]:
-    if isinstance(error, HomeInvalid):
-        return list(error.problems)
-    remedy = error.remedy if isinstance(error, OnboardError) else ""
-    return [f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}. {remedy}".strip()]
-
-
-async def _made(request: web.Request, home_id: str, placed: Placed) -> web.Response:
-    if not placed.warnings:
-        raise web.HTTPSeeOther(f"/setup/homes/{path_segment(home_id)}?done=made")
-    return await answer(request, "placed.html", home=home_id, placed=placed)
-
-
-def _table(asked: _Asked) -> dict[str, Any]:
+def _table(form: Form) -> dict[str, Any]:
     """Return the home in the shape of the configuration, but for its place. Raises ValueError."""
-    name = asked.texts["name"].strip()
-    home_id = re.sub(r"[^\w]+", "-", name.casefold()).strip("-_")
+    home_id = re.sub(r"[^\w]+", "-", form.text("name").casefold()).strip("-_")
     if not home_id:
         raise ValueError("Give the home a name.")
-    policies: list[dict[str, Any]] = []
-    if asked.texts["ready_at"]:
-        soc_pct = asked.number("target_pct", "The wanted state of charge")
-        policies.append({"name": "ready-by", "at": asked.texts["ready_at"], "soc_pct": soc_pct})
-    if asked.texts["prices"] == FLAT:
-        policies.append({"name": "flat", "per_kwh": asked.number("per_kwh", "The price")})
-    else:
-        policies.append({"name": "spot", "source": asked.texts["prices"]})
-    power = {"charge_power_kw": asked.number("power_kw", "The charging power")} if asked.texts["power_kw"] else {}
+    power = {"charge_power_kw": form.number("power_kw", "The charging power")} if form.text("power_kw") else {}
     return {
         "id": home_id,
-        "user_id": asked.user_id,
-        "timezone": asked.texts["timezone"].strip(),
-        "currency": asked.texts["currency"].strip().upper(),
-        "charger_ids": list(asked.charger_ids),
-        "vehicle": [{"id": one} | power for one in asked.vehicle_ids],
-        "policy": policies,
+        "user_id": form.user_id,
+        "timezone": form.text("timezone"),
+        "currency": form.text("currency").upper(),
+        "charger_ids": list(form.charger_ids),
+        "vehicle": [{"id": one} | power for one in form.vehicle_ids],
+        "policy": home_form.policies_of(form),
     }
 
 
@@ -244,7 +177,7 @@ async def pause(request: web.Request) -> web.Response:
 
 @ROUTES.post("/setup/homes/{home}/mode")
 async def mode(request: web.Request) -> web.Response:
-    """Control a home, or only watch it from now on. A home of the file is refused with the lines to paste."""
+    """Control a home, or only watch it from now on: what is held is started first. One of the file is refused."""
     form, onboarding = await request.post(), request.app[DAEMON].onboarding
     home_id = request.match_info["home"]
     wanted = str(form.get("mode", ""))

@@ -3,14 +3,16 @@
 import asyncio
 import copy
 import json
+import re
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
 import pytest
 import requests
 import schemathesis
+from aiohttp import web
 from hypothesis import HealthCheck, Phase, settings
 from pydantic import ValidationError
 from schemathesis import checks
@@ -22,9 +24,12 @@ from scheduler.core.model import Hand, Home, Override, Will
 from scheduler.http.api import api_app
 from scheduler.http.api_document import text
 from scheduler.http.serving import serve_port
+from scheduler.http.web.app import web_app
+from scheduler.http.web.passwords import Passwords
 from scheduler.ports import OverrideRecord
 from tests.fake_onboarding import FakeOnboarding
-from tests.fakes_daemon import NOW, POLLY, make_daemon
+from tests.fakes_daemon import NOW, POLLY, FakeDaemon, make_daemon
+from tests.web_site import QUICK, TOKEN
 from tests.web_support import serving
 
 DOCUMENT: dict[str, Any] = json.loads(text())
@@ -104,8 +109,16 @@ class Checking(FakeOnboarding):
         return await super().create_home(table)
 
 
+def guarded_app(daemon: FakeDaemon) -> web.Application:
+    """Return what listens on the TCP port: the API among the pages, behind the guard of them all."""
+    return web_app(daemon, hosts=["127.0.0.1"], token=TOKEN, passwords=Passwords(daemon.store, QUICK))
+
+
 class Served:
     """The API of a made-up daemon on a port of this machine, in a loop and thread of its own."""
+
+    def __init__(self, app_of: Callable[[FakeDaemon], web.Application]) -> None:
+        self._app_of = app_of
 
     def __enter__(self) -> str:
         self._loop = asyncio.new_event_loop()
@@ -117,7 +130,7 @@ class Served:
         override = Override(will=Will.HOLD, by=Hand.CLI, set_at=NOW)
         daemon.store.override_rows = [OverrideRecord(vehicle_id=POLLY, override=override)]
         daemon.store.blobs = {"abc": b"{}"}
-        self._runner, port = self._do(serve_port(api_app(daemon), host="127.0.0.1", port=0))
+        self._runner, port = self._do(serve_port(self._app_of(daemon), host="127.0.0.1", port=0))
         return f"http://127.0.0.1:{port}"
 
     def __exit__(self, *_: object) -> None:
@@ -132,7 +145,13 @@ class Served:
 
 @pytest.fixture(scope="module")
 def address():
-    with Served() as served:
+    with Served(api_app) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with Served(guarded_app) as served:
         yield served
 
 
@@ -167,3 +186,62 @@ BOUNDED = settings(
 @BOUNDED
 def test_no_request_breaks_the_contract(case, address, session):
     case.call_and_validate(base_url=address, session=session, timeout=10, checks=CHECKS)
+
+
+# --- behind the guard of the TCP port ---------------------------------------------------------------------------------
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+OPERATIONS = sorted(described())
+DESCRIBED = [
+    contract.status_code_conformance,
+    contract.content_type_conformance,
+    contract.response_schema_conformance,
+]
+PUBLIC = {("get", "/healthz"), ("get", "/readyz")}
+
+
+@SCHEMA.parametrize()
+@settings(BOUNDED, max_examples=3)
+def test_no_request_with_the_token_breaks_the_contract(case, guarded, session):
+    case.call_and_validate(base_url=guarded, session=session, headers=BEARER, timeout=10, checks=CHECKS)
+
+
+def asked(session: requests.Session, address: str, method: str, path: str, **headers: str) -> requests.Response:
+    """Ask what is described with these headers, and have it judged whether the answer is described too."""
+    named = {name: name for name in re.findall(r"{(\w+)}", path)}
+    case = SCHEMA[path][method.upper()].Case(path_parameters=named)
+    body = {"json": {}} if method in {"post", "put"} else {}
+    response = session.request(method, address + path.format(**named), headers=headers, timeout=10, **body)
+    case.validate_response(response, checks=DESCRIBED)
+    return response
+
+
+def test_the_document_says_what_needs_no_token():
+    assert DOCUMENT["security"] == [{"token": []}, {"session": []}]
+    open_to_all = {(m, p) for m, p in described() if DOCUMENT["paths"][p][m].get("security") == []}
+    assert open_to_all == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 401, id="no-token"),
+        pytest.param({"Cookie": "kwhen_session=made-up"}, 401, id="no-session"),
+        pytest.param(BEARER | {"Host": "elsewhere.example"}, 421, id="another-host"),
+        pytest.param(BEARER | {"Origin": "https://elsewhere.example"}, 403, id="another-page"),
+    ],
+)
+def test_who_may_not_ask_is_told_so_as_it_is_written(guarded, session, headers, status):
+    for method, path in OPERATIONS:
+        response = asked(session, guarded, method, path, **headers)
+        expected = 200 if status == 401 and (method, path) in PUBLIC else status
+        assert response.status_code == expected, (method, path)
+
+
+def test_who_guesses_the_token_is_refused_then_has_to_wait(session):
+    with Served(guarded_app) as address:
+        wrong = {"Authorization": "Bearer guessed"}
+        found = [asked(session, address, "get", "/api/v1/status", **wrong).status_code for _ in range(8)]
+    assert found[0] == 401
+    assert found[-1] == 429
+    assert set(found) == {401, 429}

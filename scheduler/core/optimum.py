@@ -1,0 +1,449 @@
+"""The cheapest time to charge in, exactly: a dynamic programme over (edge of time, seconds charged, charging or not).
+
+The model is stated in `docs/planner-model.md`. Time is cut into steps that are alike throughout; the car charges at its
+full power or not at all; a run may begin and end inside a step. `Table` holds, for each edge and each amount that an
+optimal plan can have reached there, the least that is still to pay. It is filled from the end, so one table answers
+every car that shares it, however much it has charged already.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.core.charging import ChargeCurve, Floats
+from scheduler.core.lattice import DIGITS, lattice
+
+Ints = NDArray[np.int64]
+
+INSTANT_S = 1e-6
+"""Shorter than this is nothing: the resolution of an instant."""
+
+TIE = 1e-9
+"""Costs that differ by less than this share of all that is at stake are equal; of equals the earlier is taken."""
+
+PRICE_DIGITS = 9
+"""Prices that differ by less are equal: sums of fees carry rounding noise."""
+
+ROUNDED_S = 1e-5
+"""Sums of steps carry rounding noise."""
+
+FEWER = 1e-7
+"""What a start costs at least, as a share of all that is at stake: of two plans of one cost, the one with fewer."""
+
+FLAW = 1e3
+"""What a run or pause that is too short costs, in all that is at stake: more than any money, less than a need."""
+
+
+class Force(IntEnum):
+    """Whether a step must be charged in."""
+
+    FREE = 0
+    WHILE_IT_TAKES = 1  # until the step's top is reached
+    WHOLE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be optimised; offsets in seconds from now, n steps between n + 1 edges.
+
+    In a step charging goes no further than `top_s` seconds in all, and by an edge `floor_s` must be reached. `per_kwh`
+    is money; `per_s` comes on top of it and is not money (time that is better left alone). `worth` is what energy
+    beyond the first so many seconds is worth, as (from here on [s], up to here [s], per kWh).
+
+    With `once`, charging is one unbroken run. A car that charges now, and is paused at once, must charge again by
+    `wake_by_s`.
+    """
+
+    edges_s: Floats
+    per_kwh: Floats
+    per_s: Floats
+    top_s: Floats
+    force: Ints
+    floor_s: Floats
+    curve: ChargeCurve
+    cap_s: float
+    worth: tuple[tuple[float, float, float], ...] = ()
+    start_cost: float = 0.0
+    least_run_s: float = 0.0
+    least_pause_s: float = 0.0
+    once: bool = False
+    running: bool = False
+    wake_by_s: float = float("inf")
+    amounts_s: Floats | None = None
+
+    @cached_property
+    def durations_s(self) -> Floats:
+        """How long each step is."""
+        return np.diff(self.edges_s)
+
+    @cached_property
+    def stake(self) -> float:
+        """All the money that may be at stake: what makes one penalty outweigh it, and another vanish beside it."""
+        spread = float(np.abs(self.per_kwh).max(initial=0.0)) * self.curve.energy(self.cap_s)
+        return max(spread + self.start_cost * min(len(self.per_kwh), 50), 1e-3)
+
+    @cached_property
+    def stride_s(self) -> float:
+        """The step in which runs and pauses are counted; 0 without a minimum."""
+        least = max(self.least_run_s, self.least_pause_s)
+        return 0.0 if least <= 0 else float(self.durations_s.max(initial=60.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A stretch of charging [s from now], and how many seconds were charged before it."""
+
+    start_s: float
+    end_s: float
+    before_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reach:
+    """How far one step of a duration leads, from each amount."""
+
+    up: Ints  # the last amount within reach, by the index of the amount
+    whole: int  # so many of the amounts can take a whole step
+    width: int | None  # of how many indices each reach consists, where that is the same for all
+    missed: frozenset[int]  # the amounts from which a whole step leads to none of ours
+
+    def shifted(self, rows: Floats) -> Floats:
+        """Return what a whole step leads to, from each amount that can take one."""
+        if self.width is not None and not self.missed:
+            return rows[..., self.width : self.width + self.whole]
+        found = rows[..., self.up[: self.whole]]
+        found[..., list(self.missed)] = np.inf
+        return found
+
+    def after(self, amount: int) -> int | None:
+        """Return where a whole step leads to from an amount, if it can be taken."""
+        return int(self.up[amount]) if amount < self.whole and amount not in self.missed else None
+
+    def least(self, rows: Floats) -> Floats:
+        """Return the least value within reach of each amount, for each row."""
+        count = rows.shape[-1]
+        if self.width is None:
+            edges = np.empty(2 * count, dtype=np.int64)
+            edges[::2], edges[1::2] = np.arange(count), self.up + 1
+            padded = np.concatenate([rows, np.full((len(rows), 1), np.inf)], axis=1)
+            least: Floats = np.minimum.reduceat(padded, edges, axis=1)[:, ::2]
+            return least
+        entries, span = self.width + 1, 1
+        padded = np.empty((len(rows), count + entries))
+        padded[:, :count] = rows
+        padded[:, count:] = np.inf
+        while span * 2 <= entries:
+            padded = np.minimum(padded[:, :-span], padded[:, span:])
+            span *= 2
+        rest = entries - span
+        return np.minimum(padded[:, :count], padded[:, rest : rest + count])
+
+
+def _reach(amounts: Floats, duration_s: float, *, rounding: bool) -> _Reach:
+    """Return the reach of a duration. With `rounding` a step may count for less than it charges, never for more."""
+    ahead = amounts + duration_s
+    up = np.searchsorted(amounts, ahead + INSTANT_S, side="right") - 1
+    whole = int(np.searchsorted(ahead, amounts[-1] + INSTANT_S, side="right"))
+    widths = (up - np.arange(len(amounts)))[:whole]
+    same = whole > 0 and bool((widths == widths[0]).all())
+    missed = [] if rounding else np.flatnonzero(ahead[:whole] - amounts[up[:whole]] > ROUNDED_S).tolist()
+    return _Reach(up=up, whole=whole, width=int(widths[0]) if same else None, missed=frozenset(missed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What is still to pay, by edge, level and amount: `on` while charging, `off` while not.
+
+    The last level of each is free; the ones before it are a run or a pause that has not lasted long enough yet.
+    """
+
+    task: Task
+    amounts_s: Floats
+    on: Floats = field(repr=False)
+    off: Floats = field(repr=False)
+    floors: Ints = field(repr=False)
+    tops: Ints = field(repr=False)
+    bases: Floats = field(repr=False)
+    reaches: tuple[_Reach, ...] = field(repr=False)
+    done: Floats | None = field(repr=False)
+    start_cost: float
+    flaw: float
+
+    @property
+    def cost(self) -> float:
+        """What a car that has charged nothing yet is still to pay; infinite when there is no way."""
+        return float(self.on[0, -1, 0] if self.task.running else self.off[0, -1, 0])
+
+    def halted(self, edge: int) -> Floats:
+        """Return what is still to pay after a stop at an edge, before a pause has lasted at all."""
+        halted: Floats = self.off[edge, 0] if self.done is None else self.done[edge]
+        return halted
+
+    def counts(self, step: int) -> bool:
+        """Tell whether a step is long enough to count toward the shortest run and pause."""
+        return bool(self.task.durations_s[step] >= self.task.stride_s - INSTANT_S)
+
+
+def solve(task: Task) -> Table:
+    """Fill the table from the end."""
+    table = _prepared(task)
+    for step in reversed(range(len(task.per_kwh))):
+        if task.force[step]:
+            _fill_forced(table, step)
+        else:
+            _fill(table, step)
+        floor = table.floors[step]
+        table.on[step, :, :floor] = np.inf
+        table.off[step, :, :floor] = np.inf
+        if task.edges_s[step] >= task.wake_by_s - INSTANT_S:
+            table.off[step, :, 0] = np.inf
+    return table
+
+
+def _prepared(task: Task) -> Table:
+    durations = np.round(task.durations_s, DIGITS).tolist()
+    amounts, whole = _amounts(task, durations)
+    count, steps = len(amounts), len(durations)
+    runs, pauses = _levels(task, task.least_run_s), _levels(task, task.least_pause_s)
+    by_length = {duration: _reach(amounts, duration, rounding=not whole) for duration in set(durations)}
+    values = np.empty((steps + 1, runs + pauses + 2, count))
+    floors = np.searchsorted(amounts, task.floor_s - INSTANT_S)
+    table = Table(
+        task=task,
+        amounts_s=amounts,
+        on=values[:, : runs + 1],
+        off=values[:, runs + 1 :],
+        floors=floors,
+        tops=np.searchsorted(amounts, task.top_s + INSTANT_S) - 1,
+        bases=np.round(task.per_kwh, PRICE_DIGITS)[:, None] * task.curve.energies(amounts)
+        + task.per_s[:, None] * amounts,
+        reaches=tuple(by_length[length] for length in durations),
+        done=_done(task, amounts, floors) if task.once else None,
+        start_cost=max(task.start_cost, FEWER * task.stake),
+        flaw=FLAW * task.stake,
+    )
+    values[-1] = -_worth(task, amounts)
+    values[-1, :, : floors[-1]] = np.inf
+    values[-1, :runs] += table.flaw
+    return table
+
+
+def _amounts(task: Task, durations: Sequence[float]) -> tuple[Floats, bool]:
+    """Return the amounts that are the states, and whether every sum of steps is among them."""
+    if task.amounts_s is not None:
+        return task.amounts_s, False
+    floors, tops = sorted(set(task.floor_s.tolist())), sorted(set(task.top_s.tolist()))
+    marks = [*floors, *tops, *(end_s for _, end_s, _ in task.worth), *task.curve.kinks_s]
+    made = lattice(durations, marks_s=marks, cap_s=task.cap_s, stride_s=task.stride_s)
+    return made.amounts_s, made.whole
+
+
+def _levels(task: Task, least_s: float) -> int:
+    return math.ceil(least_s / task.stride_s - INSTANT_S) if least_s > 0 else 0
+
+
+def _worth(task: Task, amounts: Floats) -> Floats:
+    """Return what the energy beyond the needs is worth, by amount."""
+    total = np.zeros(len(amounts))
+    for start_s, end_s, per_kwh in task.worth:
+        within = task.curve.energies(np.clip(amounts, start_s, end_s))
+        total += per_kwh * (within - task.curve.energy(start_s))
+    return total
+
+
+def _done(task: Task, amounts: Floats, floors: Ints) -> Floats:
+    """Return what is still to pay, by edge, once no run may begin any more: nothing, where all due is charged."""
+    done = np.tile(-_worth(task, amounts), (len(floors), 1))
+    for edge in range(len(floors)):
+        due = len(amounts) if (task.force[edge:] == Force.WHOLE).any() else floors[edge:].max()
+        done[edge, :due] = np.inf
+    return done
+
+
+def _fill(table: Table, step: int) -> None:
+    """Fill one edge from the next: go on for the whole step, stop or begin within it, or rest."""
+    reach, base, top = table.reaches[step], table.bases[step], int(table.tops[step])
+    on, off, then_on, then_off = table.on[step], table.off[step], table.on[step + 1], table.off[step + 1]
+    ends = np.empty((2, len(base)))
+    np.add(then_on[0], base, out=ends[0])
+    np.add(table.halted(step + 1), base, out=ends[1])
+    ends[:, top + 1 :] = np.inf
+    least = reach.least(ends)
+    least -= base
+    rest = _rested(table, step, then_off)
+    on[:] = np.inf
+    going = ends[:1] if len(on) == 1 else _going(table, step, then_on)
+    np.subtract(reach.shifted(going), base[: reach.whole], out=on[:, : reach.whole])
+    stop = np.minimum(least[1], rest[0] if table.done is None else table.done[step])
+    np.minimum(on[-1], stop, out=on[-1])
+    if len(on) > 1:
+        np.minimum(on[:-1], stop + table.flaw, out=on[:-1])
+    begin = np.minimum(least[0], on[0])
+    begin += table.start_cost
+    np.minimum(rest[-1], begin, out=off[-1])
+    if len(off) > 1:
+        np.minimum(rest[:-1], begin + table.flaw, out=off[:-1])
+
+
+def _fill_forced(table: Table, step: int) -> None:
+    """Fill one edge of a step that must be charged in: wholly, or as far as its top."""
+    reach, base, top = table.reaches[step], table.bases[step], int(table.tops[step])
+    on, off = table.on[step], table.off[step]
+    on[:] = np.inf
+    going = _going(table, step, table.on[step + 1])
+    np.subtract(reach.shifted(going), base[: reach.whole], out=on[:, : reach.whole])
+    if table.task.force[step] == Force.WHOLE:
+        off[:] = on[0] + table.start_cost
+        return
+    rest = _rested(table, step, table.off[step + 1])
+    halt = rest[0] if table.done is None else table.done[step]
+    part = int(np.searchsorted(table.amounts_s, _part_from(table, step), side="right"))
+    on[:, part:top] = table.halted(step + 1)[top] + base[top] - base[part:top]
+    on[:, top:] = halt[top:]
+    off[:] = on[0] + table.start_cost
+    off[:, top:] = rest[:, top:]
+
+
+def _part_from(table: Table, step: int) -> float:
+    """Return the amount from which the top of a step is reached within it [s]."""
+    return float(table.amounts_s[table.tops[step]] - table.task.durations_s[step] + INSTANT_S)
+
+
+def _going(table: Table, step: int, then_on: Floats) -> Floats:
+    """Return what follows a whole step of charging and what it costs, by level and amount reached."""
+    further = then_on
+    if len(then_on) > 1 and table.counts(step):
+        further = np.concatenate([then_on[1:], then_on[-1:]])
+    going: Floats = further + table.bases[step]
+    going[:, table.tops[step] + 1 :] = np.inf
+    return going
+
+
+def _rested(table: Table, step: int, then_off: Floats) -> Floats:
+    """Return what follows a whole step of rest, by level."""
+    if len(then_off) == 1 or not table.counts(step):
+        return then_off
+    return np.concatenate([then_off[1:], then_off[-1:]])
+
+
+def trace(table: Table) -> list[Run]:
+    """Return the optimal runs of a car that has charged nothing yet; none when there is no way."""
+    return _Trace(table).runs() if np.isfinite(table.cost) else []
+
+
+class _Trace:
+    """Walks the table forward, and takes the earlier of equals."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._free_on, self._free_off = table.on.shape[1] - 1, table.off.shape[1] - 1
+        self._tie = TIE * table.task.stake
+        self._pieces: list[tuple[float, float]] = []
+
+    def runs(self) -> list[Run]:
+        task = self._table.task
+        step, amount, charging = 0, 0, task.running
+        level = self._free_on if charging else self._free_off
+        self._begun = 0.0
+        while step < len(task.per_kwh):
+            if charging:
+                step, amount, charging, level = self._on(step, amount, level)
+            else:
+                step, amount, charging, level = self._off(step, amount, level)
+        if charging:
+            self._end(float(task.edges_s[-1]))
+        return self._joined()
+
+    def _end(self, at_s: float) -> None:
+        if at_s > self._begun + INSTANT_S:
+            self._pieces.append((self._begun, at_s))
+
+    def _joined(self) -> list[Run]:
+        """Join what touches, and give back at the end what rounding charged beyond the cap."""
+        joined: list[list[float]] = []
+        for start_s, end_s in self._pieces:
+            if joined and start_s - joined[-1][1] <= INSTANT_S:
+                joined[-1][1] = end_s
+            else:
+                joined.append([start_s, end_s])
+        runs: list[Run] = []
+        before_s, cap_s = 0.0, self._table.task.cap_s
+        for start_s, end_s in joined:
+            kept_s = min(end_s, start_s + cap_s - before_s)
+            if kept_s > start_s + INSTANT_S:
+                runs.append(Run(start_s=start_s, end_s=kept_s, before_s=before_s))
+                before_s += kept_s - start_s
+        return runs
+
+    def _on(self, step: int, amount: int, level: int) -> tuple[int, int, bool, int]:
+        table, task = self._table, self._table.task
+        value = float(table.on[step, level, amount])
+        tie = self._tie + abs(value) * 1e-12
+        reach, base = table.reaches[step], table.bases[step]
+        counts = table.counts(step)
+        target, further = reach.after(amount), min(level + counts, self._free_on)
+        if target is not None and target <= table.tops[step]:
+            going = table.on[step + 1, further, target] + base[target] - base[amount]
+            if going <= value + tie:
+                return step + 1, target, True, further
+        edge_s = float(task.edges_s[step])
+        too_short = level < self._free_on and not task.force[step]
+        found = self._window(step, amount, table.halted(step + 1), value + tie - (table.flaw if too_short else 0.0))
+        self._end(edge_s if found is None else edge_s + float(table.amounts_s[found] - table.amounts_s[amount]))
+        if task.once:
+            return len(task.per_kwh), amount, False, 0
+        if found is not None:
+            return step + 1, found, False, 0
+        return step + 1, amount, False, min(int(counts), self._free_off)
+
+    def _off(self, step: int, amount: int, level: int) -> tuple[int, int, bool, int]:
+        table, task = self._table, self._table.task
+        value = float(table.off[step, level, amount])
+        resting = min(level + table.counts(step), self._free_off)
+        most = value + self._tie + abs(value) * 1e-12
+        left = most - table.start_cost - (table.flaw if level < self._free_off else 0.0)
+        if table.on[step, 0, amount] <= left and amount < table.tops[step]:
+            self._begun = float(task.edges_s[step])
+            return step, amount, True, 0
+        found = None if task.force[step] else self._window(step, amount, table.on[step + 1, 0], left)
+        if found is not None:
+            self._begun = float(task.edges_s[step + 1] - (table.amounts_s[found] - table.amounts_s[amount]))
+            return step + 1, found, True, 0
+        return step + 1, amount, False, resting
+
+    def _window(self, step: int, amount: int, then: Floats, most: float) -> int | None:
+        """Return the furthest amount that a part of the step reaches for no more than `most`, if there is one."""
+        table = self._table
+        last = min(int(table.reaches[step].up[amount]), int(table.tops[step]))
+        if last <= amount:
+            return None
+        base = table.bases[step]
+        values = then[amount + 1 : last + 1] + (base[amount + 1 : last + 1] - base[amount])
+        fitting = np.flatnonzero(values <= most)
+        return amount + 1 + int(fitting[-1]) if len(fitting) else None
+
+
+def cost_of(task: Task, runs: Sequence[Run]) -> float:
+    """Return what runs cost in money, starts included."""
+    total, before_s = 0.0, 0.0
+    for run in runs:
+        total += task.start_cost * (run.start_s > INSTANT_S or not task.running)
+        inside = task.edges_s[(task.edges_s > run.start_s) & (task.edges_s < run.end_s)]
+        cuts = np.concatenate([[run.start_s], inside, [run.end_s]])
+        prices = task.per_kwh[np.searchsorted(task.edges_s, (cuts[1:] + cuts[:-1]) / 2) - 1]
+        total += float(np.sum(np.diff(task.curve.energies(cuts - run.start_s + before_s)) * prices))
+        before_s += run.end_s - run.start_s
+    return total
+
+
+def least_counts(runs: Sequence[Run]) -> tuple[float, float]:
+    """Return the shortest run and the shortest pause [s]."""
+    lengths = [run.end_s - run.start_s for run in runs]
+    pauses = [after.start_s - before.end_s for before, after in pairwise(runs)]
+    return min(lengths, default=float("inf")), min(pauses, default=float("inf"))

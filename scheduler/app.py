@@ -113,6 +113,7 @@ class App(Tenancy):
         await self.loop.load()
         await self.prices.load()
         await self.prices.fetch()
+        await self._survey()
         self._start_loops()
         await self._open_doors()
         self.engine.poke(await self.store.shards_with_work())
@@ -177,8 +178,11 @@ class App(Tenancy):
         self._build_onboarding()
 
     def _called(self, vehicle_id: str) -> tuple[str, str]:
-        """Return what the owner calls a vehicle, and the time zone of its home."""
+        """Return what the owner calls a vehicle or a charger, and the time zone of its home."""
         owner, state = self.loop.world.owner(vehicle_id), self.state(vehicle_id)
+        if owner is None and (charger := self.accounts.charger(vehicle_id)) is not None:
+            homes = (home for home in self.homes() if home.user_id == charger.user_id)
+            return charger.name, next((home.timezone for home in homes), "UTC")
         seen = (state.observation.name if state is not None else None) or vehicle_id
         return (seen, "UTC") if owner is None else (owner[1].name or seen, owner[0].timezone)
 
@@ -330,6 +334,9 @@ class App(Tenancy):
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
+        if strangers := {one.user_id for one in world.homes} - {one.user_id for one in self.homes()}:
+            await self._survey(strangers)
+            world = self._world_with_stored(settings)
         await self._adopt(world)
         self.settings = _with_fixed(settings, of=self.settings)
         self.redactor.add(*settings.secrets())

@@ -174,7 +174,10 @@ class SessionTotal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertChange:
-    """An alert raised (`cleared_at` None) or cleared. One open alert per (code, vehicle)."""
+    """An alert raised (`cleared_at` None) or cleared. One open alert per (code, vehicle).
+
+    `vehicle_id` is a charger's id where the charger is what it tells of.
+    """
 
     code: str
     vehicle_id: str | None

@@ -1,23 +1,28 @@
 """Who lives here: the homes in force, and the wiring of the setting-up that makes and changes them while we run."""
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import structlog
 
 from scheduler.config import Installed, Settings, policy_sets
 from scheduler.core.errors import ProviderError, StoreError
-from scheduler.core.garage import Pause
+from scheduler.core.garage import Account, Pause
 from scheduler.core.observation import Stamp
 from scheduler.engine import LocalEngine
 from scheduler.enode.client import EnodeClient
 from scheduler.faces import Faces
+from scheduler.loop.herald import Herald
 from scheduler.loop.poller import Poller
 from scheduler.loop.world import World
 from scheduler.onboard.account import Accounts
 from scheduler.onboard.credentials import Credentials
+from scheduler.onboard.holds import Holds
 from scheduler.onboard.homes import Homes
 from scheduler.onboard.linking import Links
+from scheduler.onboard.lost_chargers import LostChargers
 from scheduler.onboard.setting_up import SettingUp
 from scheduler.ports import AlertChange, Inbound
 
@@ -25,6 +30,10 @@ log = structlog.get_logger()
 
 LINKS_EVERY_S = 30.0
 CREDENTIALS_EVERY_S = 600.0
+CATCH_UP_EVERY_S = 30.0
+
+FIRST_LOOK_S = 10.0
+"""How long the first decision waits for the accounts: one that must be held is held then, if the provider answers."""
 
 
 def world_of(settings: Settings, plugins: Installed) -> World:
@@ -40,6 +49,7 @@ class Tenancy(Faces):
     engine: LocalEngine
     enode: EnodeClient
     poller: Poller
+    herald: Herald
     own_homes: Homes
     _installed: Installed
     _world: World
@@ -62,6 +72,16 @@ class Tenancy(Faces):
         self.credentials = Credentials(
             self.enode, accounts=self.accounts, homes=self.homes, state=self.state, mark=self._mark
         )
+        self.holds = Holds(store=self.store, homes=self.own_homes, rehome=self.rehome)
+        self.lost_chargers = LostChargers(
+            store=self.store,
+            now=self.clock.now,
+            homes=self.own_homes.all,
+            called=lambda one: self.charger_names().get(one, one),
+            barred=lambda: self.own_homes.barred,
+            tell=self._tell,
+        )
+        self.accounts.on_read = self._account_read
         self.onboarding = SettingUp(
             self.enode,
             store=self.store,
@@ -76,7 +96,47 @@ class Tenancy(Faces):
 
     def _start_onboarding(self) -> None:
         self.engine.periodic("links", LINKS_EVERY_S, self._look_after_links)
-        self.engine.periodic("credentials", CREDENTIALS_EVERY_S, self.credentials.check)
+        self.engine.periodic("credentials", CREDENTIALS_EVERY_S, self._check_accounts)
+        self.engine.periodic("accounts", CATCH_UP_EVERY_S, self.credentials.catch_up)
+
+    async def _survey(self, users: Iterable[str] | None = None) -> None:
+        """Read accounts before anything is decided of their cars, for as long as that may take.
+
+        Where the provider does not answer, nothing is held for it: neither can it be told then that a car is at home,
+        nor be asked to start it. The reading goes on, and what has to be held is held once it is known.
+        """
+        read = asyncio.Event()
+
+        async def look() -> None:
+            try:
+                await self.credentials.check(users)
+            finally:
+                read.set()
+
+        self.acts.spawn(look())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(read.wait(), FIRST_LOOK_S)
+
+    async def _check_accounts(self) -> None:
+        await self.credentials.check()
+        await self.lost_chargers.forget_gone()
+
+    async def _account_read(self, account: Account) -> None:
+        """Hold what must not be commanded as things are linked now, and tell of chargers that were lost."""
+        self.loop.vendors.update((one.id, one.vendor) for one in account.vehicles)
+        await self.holds.look(account)
+        await self.lost_chargers.look(account)
+
+    async def _tell(self, changes: list[AlertChange]) -> None:
+        """Write alerts that are of no vehicle, and have them told. Raises StoreError."""
+        await self.pulse.write(alerts=changes)
+        self.feed.publish("alert")
+        if self.settings.notify:
+            self.engine.soon(self.herald.tell)
+
+    def charger_names(self) -> dict[str, str]:
+        """Return the names of the chargers that are or were linked, by id."""
+        return self.accounts.charger_names()
 
     async def _mark(self, kind: str, user_id: str, vehicle_id: str) -> None:
         await self.acts.keep(kind, user_id=user_id, vehicle_id=vehicle_id, payload=b"")
@@ -93,13 +153,13 @@ class Tenancy(Faces):
         self.accounts.forget(event.user_id)
         if event.vehicle_id is None or self.loop.world.owner(event.vehicle_id) is None:
             self.feed.publish("vehicle", event.vehicle_id)
-        if b":discovered" in event.payload:
-            self.acts.spawn(self._discovered(event.user_id))
+        if b":discovered" in event.payload or b":deleted" in event.payload:
+            self.acts.spawn(self._changed(event.user_id))
         elif b"credentials:invalidated" in event.payload:
-            self.acts.spawn(self.credentials.check())
+            self.acts.spawn(self._check_accounts())
 
-    async def _discovered(self, user_id: str) -> None:
-        """Find what was linked, and lift what waited for it."""
+    async def _changed(self, user_id: str) -> None:
+        """Find what was linked, and lift what waited for it; hold what waits for what was unlinked."""
         try:
             await self.accounts.of(user_id)
             await self.links.watch(user_id)

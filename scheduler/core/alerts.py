@@ -27,6 +27,7 @@ CODES = {
     "DEADLINE_AT_RISK": "the car will not have what was asked for at a departure",
     "STARTED_NO_POWER": "the car was started, yet no power flows",
     "CREDENTIALS_LOST": "the account link is lost; nothing is sent until it is linked again",
+    "CHARGER_LOST": "the charger's account link is lost; nothing is sent to a car that needs it",
     "PROVIDER_DOWN": "the provider cannot be reached",
     "STORE_TROUBLE": "the store cannot keep what is decided",
     "PLUGIN_SET_ASIDE": "a policy could not speak",

@@ -135,6 +135,9 @@ class Daemon(Protocol):
     def state(self, vehicle_id: str) -> VehicleState | None:
         """Return what is kept of a vehicle; None when nothing was ever seen of it."""
 
+    def charger_names(self) -> Mapping[str, str]:
+        """Return the names of the chargers that are or were linked, by id."""
+
     def last(self, vehicle_id: str) -> tuple[Situation, Decision] | None:
         """Return the newest situation with its decision; None before the first cycle."""
 

@@ -22,8 +22,8 @@ def summary_of(daemon: Daemon, known: Known) -> views.View:
 
 
 def names_of(daemon: Daemon) -> dict[str, str]:
-    """Return the vehicles' names by id."""
-    return {known.spec.id: known.name for known in all_vehicles(daemon)}
+    """Return the names of vehicles and chargers by id."""
+    return {**daemon.charger_names()} | {known.spec.id: known.name for known in all_vehicles(daemon)}
 
 
 async def status_of(daemon: Daemon) -> views.View:

@@ -84,6 +84,7 @@ class Loop:
         self.last: dict[str, tuple[Situation, Decision]] = {}
         self.counters = Counters()
         self._news = NewsReader(provider, self.counters)
+        self.vendors = self._news.vendors
         self.durable = True
         self._debt = Debt()
         acts.on_unstored = self._debt.hear

@@ -34,12 +34,14 @@ class Counters:
 class NewsReader:
     """Reads rows of the inbox. What cannot be read, or is of no vehicle of ours, is counted and otherwise ignored.
 
-    It also remembers which vehicle each charger last said was plugged into it.
+    It also remembers which vehicle each charger last said was plugged into it. `vendors` are those of the vehicles, as
+    far as they are known.
     """
 
     def __init__(self, provider: VehicleProvider, counters: Counters) -> None:
         self._provider = provider
         self._counters = counters
+        self.vendors: dict[str, str] = {}
         self._claims: dict[str, ChargerClaim] = {}
 
     def read(self, rows: Iterable[InboxRow], *, world: World, known: Container[str]) -> dict[str, list[CycleNews]]:
@@ -88,10 +90,11 @@ class NewsReader:
                 yield news.vehicle_id, news
             case Notice(what="deleted", vehicle_id=str(vehicle_id)):
                 yield vehicle_id, Gone()
-            case Notice(what="credentials-invalid", user_id=str(user_id)):
-                home = world.home_of_user(user_id)
-                for vehicle in home.vehicles if home is not None else ():
-                    yield vehicle.id, Lost(at=row.work.received.at)
+            case Notice(what="credentials-invalid", user_id=str(user_id), detail=vendor):
+                for home, vehicle in world.vehicles():
+                    own = self.vendors.get(vehicle.id, vendor)  # unknown: better one too many, until it is looked at
+                    if home.user_id == user_id and (own == vendor or not vendor):
+                        yield vehicle.id, Lost(at=row.work.received.at)
             case Notice(what="charger-updated", detail=str(detail)) if detail:
                 claim = ChargerClaim.load(detail)
                 before = self._claims.get(claim.charger_id)

@@ -31,10 +31,6 @@ class World:
                     return home, vehicle
         return None
 
-    def home_of_user(self, user_id: str) -> Home | None:
-        """Return the home of a user."""
-        return next((h for h in self.homes if h.user_id == user_id), None)
-
     def vehicles(self) -> Iterator[tuple[Home, VehicleSpec]]:
         """Yield every configured vehicle with its home."""
         for home in self.homes:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -41,6 +41,8 @@ class Accounts:
         self._stamp = stamp
         self._homes = homes
         self._kept: dict[str, Account] = {}
+        self._read_at: dict[str, datetime] = {}
+        self._chargers: dict[str, ChargerCard] = {}
         self._reading: dict[str, asyncio.Lock] = {}
         self.on_read: Callable[[Account], Awaitable[None]] | None = None
         """Called with every account that was read."""
@@ -59,12 +61,27 @@ class Accounts:
                 return account.user_id
         return None
 
+    def age(self, user_id: str) -> timedelta | None:
+        """Return how long ago a user's account was read last; None when this run never has."""
+        read_at = self._read_at.get(user_id)
+        return None if read_at is None else self._stamp().at - read_at
+
+    def charger(self, charger_id: str) -> ChargerCard | None:
+        """Return a charger as it was seen last, even where the provider leaves it out by now."""
+        return self._chargers.get(charger_id)
+
+    def charger_names(self) -> dict[str, str]:
+        """Return the names of all chargers that were seen, by id."""
+        return {one.id: one.name for one in self._chargers.values()}
+
     async def of(self, user_id: str, *, fresh: bool = False) -> Account:
         """Return a user's account. Raises ProviderError."""
         async with self._reading.setdefault(user_id, asyncio.Lock()):
             kept = self._kept.get(user_id)
             if kept is None or fresh or self._stamp().at - kept.at >= KEPT_FOR:
                 kept = self._kept[user_id] = await self._read(user_id)
+                self._read_at[user_id] = kept.at
+                self._chargers |= {one.id: one for one in kept.chargers}
                 if self.on_read is not None:
                     await self.on_read(kept)
         return kept

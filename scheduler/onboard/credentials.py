@@ -3,11 +3,13 @@
 A webhook tells of a loss at once, where there is one; this finds what it missed, and what was mended.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 
 import structlog
 
-from scheduler.core.errors import NotFound, ProviderError
+from scheduler.core.errors import NotFound, ProviderError, StoreError
 from scheduler.core.garage import Account
 from scheduler.core.model import Home, VehicleState
 from scheduler.enode.client import EnodeClient
@@ -15,12 +17,15 @@ from scheduler.onboard.account import Accounts
 
 log = structlog.get_logger()
 
+OLDEST = timedelta(hours=1)
+"""What an account holds is looked at again after this, even where no event told of a change."""
+
 Mark = Callable[[str, str, str], Awaitable[None]]
 """Stores `lost` or `regained` as work: kind, user id, vehicle id."""
 
 
 class Credentials:
-    """Compares what the provider says of each account with what is kept of its vehicles."""
+    """Has the accounts of all homes read in time, and compares what they say with what is kept of the vehicles."""
 
     def __init__(
         self,
@@ -36,25 +41,33 @@ class Credentials:
         self._homes = homes
         self._state = state
         self._mark = mark
+        self._broken: set[str] = set()
 
-    async def check(self) -> None:
-        """Look at every user of a home; trouble with one is told and leaves the others."""
-        for user_id in dict.fromkeys(home.user_id for home in self._homes()):
-            try:
-                await self._check(user_id)
-            except ProviderError as error:
-                log.info("credentials.unchecked", user_id=user_id, why=str(error))
+    async def check(self, users: Iterable[str] | None = None) -> None:
+        """Look at these users, or at every user of a home; trouble with one is told and leaves the others."""
+        wanted = (home.user_id for home in self._homes()) if users is None else users
+        await asyncio.gather(*(self._tried(user_id) for user_id in dict.fromkeys(wanted)))
+
+    async def catch_up(self) -> None:
+        """Look at every user of a home whose account could not be read yet."""
+        await self.check([home.user_id for home in self._homes() if self._accounts.age(home.user_id) is None])
+
+    async def _tried(self, user_id: str) -> None:
+        try:
+            await self._check(user_id)
+        except (ProviderError, StoreError) as error:
+            log.info("credentials.unchecked", user_id=user_id, why=str(error))
 
     async def _check(self, user_id: str) -> None:
-        try:
-            user = await self._client.user(user_id)
-        except NotFound:
-            return
         mine = [v.id for home in self._homes() if home.user_id == user_id for v in home.vehicles]
         marked = {one for one in mine if (s := self._state(one)) is not None and s.credentials_lost_at is not None}
-        if not marked and all(one.valid is not False for one in user.vendors):
+        age = self._accounts.age(user_id)
+        due = bool(marked) or user_id in self._broken or age is None or age >= OLDEST
+        if not due and not await self._invalid(user_id):
             return
         account = await self._accounts.of(user_id, fresh=True)
+        broken = any(one.valid is False for one in account.vendors)
+        self._broken = self._broken | {user_id} if broken else self._broken - {user_id}
         for vehicle_id in mine:
             lost = is_lost(account, vehicle_id)
             if lost and vehicle_id not in marked:
@@ -63,6 +76,13 @@ class Credentials:
             elif lost is False and vehicle_id in marked:
                 log.info("credentials.regained", user_id=user_id, vehicle_id=vehicle_id)
                 await self._mark("regained", user_id, vehicle_id)
+
+    async def _invalid(self, user_id: str) -> bool:
+        try:
+            user = await self._client.user(user_id)
+        except NotFound:
+            return False
+        return any(one.valid is False for one in user.vendors)
 
 
 def is_lost(account: Account, vehicle_id: str) -> bool | None:

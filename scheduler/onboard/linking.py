@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from scheduler.core.errors import CommandRejected, LinkOver, NotThere, ProviderError, Refused
-from scheduler.core.garage import LINK_KINDS, Account, LinkEnd, LinkStart
+from scheduler.core.garage import LINK_KINDS, Account, Card, ChargerCard, LinkEnd, LinkStart
 from scheduler.enode.client import EnodeClient
 from scheduler.enode.linking import LinkRequest, link_again, link_charger, link_vehicle
 from scheduler.onboard.account import Accounts
@@ -35,13 +35,18 @@ _REMEDY = "Begin the link again."
 
 
 class _Link(msgspec.Struct, frozen=True, kw_only=True):
-    """An open session. `asset` is what is linked again; else `before` is what was there already."""
+    """An open session. `asset` is what is linked again; else `before` is what was there already.
+
+    A link that was `sound` when it was begun again is done once the asset asks for something less than it `asked` for.
+    """
 
     user_id: str
     kind: str
     begun_at: datetime
     before: tuple[str, ...] = ()
     asset: str = ""
+    sound: bool = False
+    asked: tuple[str, ...] = ()
 
 
 class Links:
@@ -84,7 +89,14 @@ class Links:
     async def again(self, asset_id: str, account: Account, *, back_url: str, language: str) -> LinkStart:
         """Open a session for an account that was lost. Refused when nothing is wrong with it; ProviderError."""
         kind = "vehicle" if account.vehicle(asset_id) is not None else "charger"
-        link = _Link(user_id=account.user_id, kind=kind, begun_at=self._clock.now(), asset=asset_id)
+        link = _Link(
+            user_id=account.user_id,
+            kind=kind,
+            begun_at=self._clock.now(),
+            asset=asset_id,
+            sound=_sound(account, asset_id, kind),
+            asked=_asked(account, asset_id),
+        )
         state, request = _request(back_url, language)
         try:
             opened = await link_again(self._client, asset_id, request)
@@ -111,14 +123,15 @@ class Links:
             await self._store.spend(OPEN, _hash(state))
             log.info("link.given_up", user_id=link.user_id, kind=link.kind)
             return LinkEnd(kind=link.kind, user_id=link.user_id, error=error)
-        end = await self._end(link)
+        end = await self._end(link, returned=True)
         if end.found:
             await self._found(_hash(state), end)
         return end
 
-    async def _end(self, link: _Link, *, fresh: bool = True) -> LinkEnd:
-        account = await self._accounts.of(link.user_id, fresh=fresh)
-        found = _relinked(account, link.asset) if link.asset else _new(account, link)
+    async def _end(self, link: _Link, *, returned: bool = False) -> LinkEnd:
+        """Look what came of a session. `returned`: the person was sent back to us when all was done."""
+        account = await self._accounts.of(link.user_id, fresh=True)
+        found = _relinked(account, link, returned=returned) if link.asset else _new(account, link)
         return LinkEnd(kind=link.kind, user_id=link.user_id, found=found)
 
     async def _found(self, key: str, end: LinkEnd) -> None:
@@ -191,8 +204,25 @@ def _new(account: Account, link: _Link) -> tuple[str, ...]:
     return tuple(one for one in _ids(account, link.kind) if one not in link.before)
 
 
-def _relinked(account: Account, asset: str) -> tuple[str, ...]:
-    """Return the asset once its vendor account is valid again."""
-    vendor = next((v.vendor for v in (*account.vehicles, *account.chargers) if v.id == asset), None)  # type: ignore[attr-defined]
-    valid = [one.valid for one in account.vendors if one.vendor == vendor]
-    return (asset,) if valid and all(one is not False for one in valid) else ()
+def _relinked(account: Account, link: _Link, *, returned: bool) -> tuple[str, ...]:
+    """Return the asset once its vendor account is valid again; one that always was, once something came of it."""
+    if not _sound(account, link.asset, link.kind):
+        return ()
+    came = not link.sound or returned or bool(set(link.asked) - set(_asked(account, link.asset)))
+    return (link.asset,) if came else ()
+
+
+def _sound(account: Account, asset: str, kind: str) -> bool:
+    """Tell whether the vendor account of an asset is linked all right."""
+    one = _asset(account, asset)
+    valid = [v.valid for v in account.vendors if one is not None and (v.vendor, v.kind) == (one.vendor, kind)]
+    return bool(valid) and all(each is not False for each in valid)
+
+
+def _asked(account: Account, asset: str) -> tuple[str, ...]:
+    one = _asset(account, asset)
+    return tuple(f"{each.id} {each.capability}" for each in one.asked) if one is not None else ()
+
+
+def _asset(account: Account, asset: str) -> Card | ChargerCard | None:
+    return account.vehicle(asset) or next((one for one in account.chargers if one.id == asset), None)

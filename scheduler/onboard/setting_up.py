@@ -81,7 +81,6 @@ class SettingUp:
         self._release = release
         self._rehome = rehome
         self._catalogue = Catalogue(client, clock)
-        accounts.on_read = self._bar
         self._places = Places(client, accounts=accounts, homes=homes)
 
     # accounts and links
@@ -94,17 +93,6 @@ class SettingUp:
     async def account(self, user_id: str, *, fresh: bool = False) -> Account:
         """Return what a user has linked, a few minutes old at most; read now with `fresh`."""
         return await self._accounts.of(user_id, fresh=fresh)
-
-    async def _bar(self, account: Account) -> None:
-        """Have nothing sent to a car whose charger must be linked first, and lift that once it is."""
-        mine = {one.id for one in account.vehicles}
-        wanting = {one.vehicle_id for one in prompts_of(account, ()) if one.mandatory}
-        linked = {one.id for one in account.vehicles if one.linked}
-        barred = frozenset((self._homes.barred - mine) | (wanting & linked))
-        if barred != self._homes.barred:
-            await self._homes.bar(barred)
-            log.info("onboarding.barred", vehicles=sorted(barred))
-            await self._rehome()
 
     async def begin_link(self, user_id: str, kind: str, *, back_url: str, language: str = "browser") -> LinkStart:
         """Open a link session for a `vehicle` or a `charger`."""
@@ -120,7 +108,7 @@ class SettingUp:
 
     async def relink(self, asset_id: str, *, back_url: str, language: str = "browser") -> LinkStart:
         """Open a link session for an account whose credentials were lost. Refused when nothing is wrong with it."""
-        account = await self._account_of(asset_id)
+        account = await self._account_of(asset_id, fresh=True)
         return await self._links.again(asset_id, account, back_url=back_url, language=language)
 
     async def prompts(self, user_id: str) -> tuple[Prompt, ...]:

@@ -5,6 +5,9 @@ import pytest
 from scheduler.core.errors import HomeInvalid, LinkOver, NotThere, Refused
 from scheduler.core.garage import PairState
 from scheduler.core.model import Mode
+from simulator import remedies
+from simulator.intervention_texts import VEHICLE_ODOMETER
+from simulator.keys import LINKS
 from simulator.vehicle import Vehicle
 from tests.e2e.stage import OSLO
 from tests.e2e.terminal import Walk, walk
@@ -227,5 +230,88 @@ def test_where_a_car_is_now_can_be_the_home_and_its_pair_is_told():
         assert account.vehicles[0].pairing.state is PairState.HERE
         with pytest.raises(Refused):
             await on.app.onboarding.place("me", latitude=0, longitude=0, name="Home", timezone="Europe/Oslo")
+
+    walk(story, webhooks=False)
+
+
+async def alerts_of(on: Walk, code: str) -> list[str | None]:
+    return [a.vehicle_id for a in await on.app.store.alerts() if a.code == code]
+
+
+def only_car_mode(on: Walk) -> Mode:
+    return on.app.homes()[0].vehicles[0].mode
+
+
+@pytest.mark.parametrize("webhooks", [True, False], ids=["webhooks", "polling-only"])
+def test_a_lost_charger_is_told_and_holds_up_the_car_that_needs_it(webhooks):
+    async def story(on: Walk) -> None:
+        await on.link("vehicle", "RENAULT")
+        await on.link("charger", "EASEE")
+        place = ["--latitude", str(OSLO.latitude), "--longitude", str(OSLO.longitude), "--timezone", "Europe/Oslo"]
+        await on.kwhen("home", "place", "--user", "me", *place)
+        await on.kwhen("home", "create", "oslo", "--user", "me", "--ready-by", "07:30", "--prices", "market")
+        await on.wait(minutes=30)
+        [charger] = on.world.chargers.values()
+        assert only_car_mode(on) is Mode.CONTROL
+        on.world.accounts.lose("me", "EASEE")
+        await on.wait(minutes=12)
+        assert await alerts_of(on, "CHARGER_LOST") == [charger.id]
+        assert await alerts_of(on, "CREDENTIALS_LOST") == []  # the car's own account is fine
+        assert only_car_mode(on) is Mode.OBSERVE
+        told = await on.kwhen("alerts")
+        assert "critical: Easee Home: Link the account of the charger Easee Home again. " in told
+        assert f"nothing is sent to {on.car.name}" in told
+        await on.app.stop()
+        await on.start()
+        assert only_car_mode(on) is Mode.OBSERVE
+        sent = len((await on.asked("actions"))["actions"])
+        await on.wait(hours=2)
+        assert await alerts_of(on, "CHARGER_LOST") == [charger.id]  # once, over a restart too
+        assert len([a for a in await on.app.store.alerts(open_only=False) if a.code == "CHARGER_LOST"]) == 1
+        assert len((await on.asked("actions"))["actions"]) == sent
+        await on.app.onboarding.relink(charger.id, back_url="")
+        [*_, session] = on.app_links()
+        on.running.app[LINKS].complete(session, "EASEE")
+        await on.wait(minutes=12)
+        assert await alerts_of(on, "CHARGER_LOST") == []
+        assert only_car_mode(on) is Mode.CONTROL
+
+    walk(story, webhooks=webhooks)
+
+
+@pytest.mark.parametrize("webhooks", [True, False], ids=["webhooks", "polling-only"])
+def test_a_lost_charger_does_not_hold_up_a_car_that_can_do_without_it(webhooks):
+    async def story(on: Walk) -> None:
+        car = await settle(on)
+        await on.wait(minutes=20)
+        [charger] = on.world.chargers
+        on.world.accounts.lose("me", "EASEE")
+        await on.wait(minutes=12)
+        [alert] = [a for a in await on.app.store.alerts() if a.code == "CHARGER_LOST"]
+        assert (alert.vehicle_id, alert.severity) == (charger, "warning")
+        assert only_car_mode(on) is Mode.CONTROL
+        assert on.app.state(car.id).credentials_lost_at is None
+        on.world.accounts.end("me", "EASEE")  # unlinked for good: nothing is left to be linked again
+        await on.wait(minutes=12)
+        assert await alerts_of(on, "CHARGER_LOST") == []
+
+    walk(story, webhooks=webhooks)
+
+
+def test_a_sound_account_that_is_linked_again_is_done_when_something_came_of_it():
+    async def story(on: Walk) -> None:
+        car = await settle(on)
+        remedies.ask(on.world, car, VEHICLE_ODOMETER, ["chargeState"], optional=True)  # linking again is what solves it
+        account = await on.app.onboarding.account("me", fresh=True)
+        assert [(one.linked, len(one.optional)) for one in account.vehicles] == [(True, 1)]
+        first = await on.app.onboarding.relink(car.id, back_url="https://kwhen.example/linked")
+        second = await on.app.onboarding.relink(car.id, back_url="https://kwhen.example/linked")
+        assert (await on.app.onboarding.link_progress(first.state)).waiting
+        await on.wait(minutes=2)
+        assert (await on.app.onboarding.link_progress(first.state)).waiting
+        assert (await on.app.onboarding.finish_link(second.state)).found == (car.id,)  # sent back to us: it was done
+        session = on.app_links()[-2]
+        on.running.app[LINKS].complete(session, car.vendor)
+        assert (await on.app.onboarding.link_progress(first.state)).found == (car.id,)
 
     walk(story, webhooks=False)

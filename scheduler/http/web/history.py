@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -15,6 +16,7 @@ from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
 from scheduler.http.overview import names_of
 from scheduler.http.web.pages import answer, open_alerts
+from scheduler.http.wording import rfc3339
 from scheduler.ports import SessionRecord
 
 log = structlog.get_logger()
@@ -102,10 +104,14 @@ async def _read_on(
 
 
 def _cells(record: SessionRecord, names: dict[str, str]) -> list[object]:
-    """Return a line of the table; no cell of it is a formula to a spreadsheet."""
-    view = views.session_record_view(record, names)
-    view |= {"vehicle": record.vehicle_id, "home": record.home_id, "saved": saved(record)}
-    return [_cell(view[column]) for column in COLUMNS]
+    """Return a line of the table."""
+    own = {
+        "vehicle": record.vehicle_id,
+        "name": names.get(record.vehicle_id, record.vehicle_id),
+        "home": record.home_id,
+        "saved": saved(record),
+    }
+    return [_cell(own[column] if column in own else getattr(record, column)) for column in COLUMNS]
 
 
 def _lines(rows: Iterable[Iterable[object]]) -> bytes:
@@ -115,6 +121,9 @@ def _lines(rows: Iterable[Iterable[object]]) -> bytes:
 
 
 def _cell(value: object) -> object:
+    """Return a value as it is written: instants in UTC, nothing for what is unknown, and no formula."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
     if isinstance(value, str) and value.startswith(FORMULAS):
         return f"'{value}"
     return "" if value is None else value

@@ -69,12 +69,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site_of(daemon: Any, *, password: str | None = PASSWORD, redact: Any = str) -> AsyncIterator[Site]:
+async def site_of(
+    daemon: Any, *, password: str | None = PASSWORD, redact: Any = str, hosts: tuple[str, ...] = HOSTS
+) -> AsyncIterator[Site]:
     """Serve the dashboard of a daemon and yield it with a visitor that is not logged in."""
     passwords = Passwords(daemon.store, QUICK)
     if password is not None:
         await passwords.put(password)
-    app = web_app(daemon, hosts=HOSTS, token=TOKEN, passwords=passwords, redact=redact)
+    app = web_app(daemon, hosts=hosts, token=TOKEN, passwords=passwords, redact=redact)
     jar = aiohttp.CookieJar(unsafe=True)  # an address is no name, and cookies of addresses are not kept otherwise
     async with serving(app) as origin, aiohttp.ClientSession(cookie_jar=jar) as visitor:
         yield Site(origin, passwords, visitor)

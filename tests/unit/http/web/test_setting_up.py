@@ -1,5 +1,6 @@
 """Setting up from pages: links, the charger's prompt, homes, what a person must do, and the owner's choices."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,9 +9,10 @@ import pytest
 from scheduler.core.errors import ProviderUnavailable
 from scheduler.core.garage import Conflict, Prompt, VendorLink
 from scheduler.http.web.markdown import safe
+from scheduler.http.web.setup_links import code_of
 from tests.fake_onboarding import CHARGER, POLLY, USER, a_card, an_account
 from tests.fakes_daemon import NOW, FakeDaemon
-from tests.web_site import site_of
+from tests.web_site import HOSTS, site_of
 
 HOME = {
     "user": USER,
@@ -52,6 +54,61 @@ async def test_a_link_begins_with_our_return_and_leads_to_the_provider():
         assert answer.status == 200
         assert '<meta http-equiv="refresh" content="0;url=https://link.example/state-1">' in text
         assert asked_for(daemon, "begin_link") == [(USER, "vehicle", f"{site.origin}/linked", "en-US")]
+
+
+def drawn(text):
+    [svg] = re.findall(r"<svg .*?</svg>", text)
+    return svg
+
+
+@pytest.mark.parametrize(("host", "comes_back"), [("127.0.0.1", False), ("localhost", False), ("kwhen.lan", True)])
+async def test_a_phone_goes_on_by_a_code_and_comes_back_only_to_a_name_that_it_can_reach(host, comes_back):
+    daemon = FakeDaemon()
+    async with site_of(daemon, hosts=(*HOSTS, "kwhen.lan")) as site:
+        await site.log_in()
+        assert 'name="phone" value="vehicle"' in await site.page("/setup?user=nobody")
+        fields = {"user": USER, "phone": "vehicle", "_csrf": await site.csrf()}
+        at = f"{host}:{site.origin.rpartition(':')[2]}"
+        answer = await site.post("/setup/links", fields, Host=at, Origin=f"http://{at}")
+        text = await answer.text()
+        assert (answer.status, 'http-equiv="refresh"' in text) == (200, False)
+        [(_, kind, back_url, _)] = asked_for(daemon, "begin_link")
+        assert (kind, back_url) == ("vehicle", f"http://{at}/linked" if comes_back else "")
+        assert drawn(text) == code_of("https://link.example/state-1") != code_of("https://link.example/state-2")
+        assert 'role="img" aria-label="QR code' in text
+        assert "style=" not in drawn(text)
+
+
+async def test_the_page_with_the_code_sees_when_the_phone_is_done():
+    daemon = FakeDaemon()
+    await daemon.onboarding.begin_link(USER, "vehicle", back_url="")
+    fields = {"user": USER, "kind": "vehicle", "state": "state-1"}
+    async with site_of(daemon) as site:
+        await site.log_in()
+        daemon.onboarding.found = ()
+        waiting = await (await send(site, "/setup/links/progress", fields)).text()
+        assert "Waiting for the phone" in waiting
+        assert 'hx-post="/setup/links/progress"' in waiting
+        daemon.onboarding.found = (POLLY,)
+        done = await (await send(site, "/setup/links/progress", fields)).text()
+        assert f'href="/setup/charger?user={USER}"' in done
+        assert "hx-post" not in done
+        await daemon.onboarding.finish_link("state-1")  # it came back to us by itself
+        over = await (await send(site, "/setup/links/progress", fields)).text()
+        assert f'href="/setup/charger?user={USER}"' in over
+        daemon.onboarding.link_progress = unanswered
+        assert "Waiting for the phone" in await (await send(site, "/setup/links/progress", fields)).text()
+
+
+async def unanswered(state):
+    raise ProviderUnavailable("no network")
+
+
+async def test_a_lost_account_is_linked_again_on_a_phone():
+    async with site_of(FakeDaemon()) as site:
+        await site.log_in()
+        answer = await send(site, f"/setup/assets/{POLLY}/relink", {"phone": "again"})
+        assert drawn(await answer.text()) == code_of("https://link.example/state-1")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Accounts:
             self._settle(vehicle, lives=brand.lives)
         elif brand.arrival == COMING:
             vehicle.drive_to(vehicle.home.moved(north_m=ON_ITS_WAY_M))
-            self._world.agenda.after(COMES_HOME_AFTER_S, lambda: self._park(vehicle, lives=brand.lives))
+            self._world.agenda.soon(COMES_HOME_AFTER_S, lambda: self._park(vehicle, lives=brand.lives))
         return vehicle
 
     def _found(self, charger: Charger) -> Charger:
@@ -118,7 +118,7 @@ class Accounts:
     def _park(self, vehicle: Vehicle, *, lives: bool) -> None:
         if self.device(vehicle.id) is vehicle and not vehicle.plugged:
             vehicle.drive_to(vehicle.home)
-            self._world.agenda.after(PLUGS_IN_AFTER_S, lambda: self._settle(vehicle, lives=lives))
+            self._world.agenda.soon(PLUGS_IN_AFTER_S, lambda: self._settle(vehicle, lives=lives))
 
     def _settle(self, vehicle: Vehicle, *, lives: bool) -> None:
         self._plug_in(vehicle)

@@ -87,7 +87,7 @@ class Actions:
         if isinstance(target, Vehicle) and target.telemetry.seen.plugged is False:
             self._end(action, "CANCELLED", "FAILED_PRECONDITION", "The vehicle is not plugged in.")
         else:
-            self._world.agenda.after(self._latency_s(target), lambda: self._attempt(action))
+            self._world.agenda.soon(self._latency_s(target), lambda: self._attempt(action))
         return action
 
     def _judged(self, action: Action) -> Action:
@@ -103,7 +103,7 @@ class Actions:
             self._end(before, "CANCELLED", "CONFLICT", "A newer action replaced this one.")
         action = self._new(charger, None)
         action.max_current_a = max_current_a
-        self._world.agenda.after(5.0, lambda: self._attempt(action))
+        self._world.agenda.soon(5.0, lambda: self._attempt(action))
         return action
 
     def cancel(self, action: Action) -> None:
@@ -171,7 +171,7 @@ class Actions:
             return
         action.sent = True
         acknowledged = vehicle.delivery == "PLUGGED_IN:NO_POWER"
-        self._world.agenda.after(
+        self._world.agenda.soon(
             vehicle.rng.uniform(*FIRST_LOOK_S), lambda: self._verify(action, vehicle, kind, acknowledged=acknowledged)
         )
 

@@ -19,10 +19,15 @@ class Timer:
 
 
 class Agenda:
-    """A heap of timers and the instant up to which they have been run."""
+    """A heap of timers and the instant up to which they have been run.
+
+    `haste` is how many times as quick everything is that only takes its while (`soon`): a car on its way, a pair to be
+    recognised, a device that reacts, the next look at it. Batteries, habits and what has a time of its own are not.
+    """
 
     def __init__(self, start_at: datetime) -> None:
         self.now = start_at
+        self.haste = 1.0
         self.running = False
         self.on_earlier: Callable[[], None] | None = None
         self._heap: list[tuple[datetime, int, Timer]] = []
@@ -40,6 +45,14 @@ class Agenda:
     def after(self, seconds: float, do: Callable[[], None]) -> Timer:
         """Enter something for so many simulated seconds from now."""
         return self.at(self.now + timedelta(seconds=seconds), do)
+
+    def hurried(self, seconds: float) -> float:
+        """Return how long something takes now that takes so many seconds without haste [s]."""
+        return seconds / self.haste
+
+    def soon(self, seconds: float, do: Callable[[], None]) -> Timer:
+        """Enter something that takes so many seconds without haste."""
+        return self.after(self.hurried(seconds), do)
 
     def next_at(self) -> datetime | None:
         """Return the instant of the next entry, or None when nothing is going to happen."""

@@ -21,15 +21,26 @@ WORLDS: Final[dict[str, Callable[[int, datetime], World]]] = {
 
 
 async def run(
-    *, port: int, as_json: bool, speed: float, seed: int, host: str = "127.0.0.1", world: str = "standalone"
+    *,
+    port: int,
+    as_json: bool,
+    speed: float,
+    seed: int,
+    host: str = "127.0.0.1",
+    world: str = "standalone",
+    haste: float = 1.0,
 ) -> None:
     """Serve one of `WORLDS`; the first line printed says where and with which credentials.
 
     Raises:
         OSError: the port is taken.
+        ValueError: `speed` or `haste` is not positive.
     """
+    if haste <= 0:
+        raise ValueError("haste must be positive")
     start_at = datetime.now(UTC)  # noqa: TID251 - where simulated time starts; it is read once
     made = WORLDS[world](seed, start_at)
+    made.agenda.haste = haste
     running = await serve(made, LoopClock(start_at, speed), host=host, port=port)
     try:
         found = {"url": running.url, "client_id": made.client_id, "client_secret": made.client_secret}
@@ -45,6 +56,8 @@ async def run(
         await running.stop()
 
 
-def main(port: int, as_json: bool, speed: float = 1.0, seed: int = 1, world: str = "standalone") -> None:
+def main(
+    *, port: int, as_json: bool, speed: float = 1.0, seed: int = 1, world: str = "standalone", haste: float = 1.0
+) -> None:
     """Serve one of `WORLDS` until SIGINT or SIGTERM (port 0: any free one)."""
-    asyncio.run(run(port=port, as_json=as_json, speed=speed, seed=seed, world=world))
+    asyncio.run(run(port=port, as_json=as_json, speed=speed, seed=seed, world=world, haste=haste))

@@ -23,7 +23,7 @@ class Pairing:
     def plugged(self, vehicle: "Vehicle", charger: "Charger") -> None:
         """Take note of a plug-in: the pair is recognised a little later."""
         delay_s = vehicle.rng.uniform(*self.delay_s)
-        self._world.agenda.after(delay_s, lambda: self.recognise(vehicle, charger))
+        self._world.agenda.soon(delay_s, lambda: self.recognise(vehicle, charger))
 
     def recognise(self, vehicle: "Vehicle", charger: "Charger") -> None:
         """Join the two, if they are still plugged into each other and belong to one user."""
@@ -41,7 +41,7 @@ class Pairing:
         """Part the two once the provider has seen the plug out; the charger says so within seconds."""
         charger = vehicle.telemetry.recognised
         if charger is not None:
-            self._world.agenda.after(8.0, lambda: self._part(vehicle, charger))
+            self._world.agenda.soon(8.0, lambda: self._part(vehicle, charger))
 
     def _part(self, vehicle: "Vehicle", charger: "Charger") -> None:
         if vehicle.charger is charger or vehicle.telemetry.recognised is not charger:

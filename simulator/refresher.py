@@ -19,11 +19,11 @@ class Refresher:
         """Look at once, and go on from here."""
         self.stop()
         self._refresh()
-        self._timer = self._agenda.after(self._every(), self.now)
+        self._timer = self._agenda.soon(self._every(), self.now)
 
     def hasten(self, seconds: float) -> None:
         """Look within so many seconds, unless a look is due sooner."""
-        due = self._agenda.now + timedelta(seconds=seconds)
+        due = self._agenda.now + timedelta(seconds=self._agenda.hurried(seconds))
         if self._timer is not None and self._timer.do is not None and self._timer.at <= due:
             return
         self.stop()

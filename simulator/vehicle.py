@@ -311,7 +311,7 @@ class Vehicle:
             self.delivery = COMPLETE
         else:
             self.delivery = INITIALIZING
-            self._timers.set("phase", HANDSHAKE_S, lambda: self._flow(cause))
+            self._timers.set("phase", self.world.agenda.hurried(HANDSHAKE_S), lambda: self._flow(cause))
         self.changed(cause)
 
     def _flow(self, cause: str) -> None:

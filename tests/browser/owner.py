@@ -18,6 +18,12 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 HARMLESS = {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
+HASTE = 30
+"""How many times as quick as real ones the people and the devices of the walk are."""
+
+T_STABLE_S = 2
+"""How long a reading must last for this daemon: as much shorter than usual as the rest is quicker."""
+
 
 @contextmanager
 def running(*command: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
@@ -49,6 +55,7 @@ class Simulator:
         self.url, self.client_id, self.client_secret = said["url"], said["client_id"], said["client_secret"]
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Have something done by the back door, or read what it tells."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -57,7 +64,7 @@ class Simulator:
 
 @contextmanager
 def simulator() -> Iterator[Simulator]:
-    with running("simulator", "--world", "owner", "--json") as process:
+    with running("simulator", "--world", "owner", "--haste", str(HASTE), "--json") as process:
         assert process.stdout is not None
         yield Simulator(json.loads(process.stdout.readline()))
 
@@ -72,6 +79,7 @@ def daemon(directory: Path, provider: Simulator, webhook_port: int) -> Iterator[
         f'client_id = "{provider.client_id}"\n'
         f'[webhook]\nlisten = "127.0.0.1:{webhook_port}"\n'
         f'public_url = "http://127.0.0.1:{webhook_port}/webhooks/enode"\n'
+        f"[control]\nt_stable_s = {T_STABLE_S}\n"
         f'[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n[storage]\nurl = "sqlite:///{directory}/kwhen.db"\n'
     )
     secrets = {

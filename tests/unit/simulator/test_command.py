@@ -39,6 +39,11 @@ def test_the_command_offers_every_world():
     assert {each.value for each in WorldName} == set(WORLDS)
 
 
+async def test_haste_must_be_positive():
+    with pytest.raises(ValueError, match="haste"):
+        await run(port=0, as_json=True, speed=1.0, seed=1, haste=0.0)
+
+
 async def test_a_taken_port_is_told(api):
     taken = int(api.running.url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):

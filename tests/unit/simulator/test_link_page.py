@@ -244,6 +244,22 @@ async def test_a_charger_linked_first_is_the_one_a_car_plugs_into(api, world):
     assert (car.charger, charger_json(charger)["chargeState"]["pluggedInVehicleId"]) == (charger, car.id)
 
 
+async def test_with_haste_a_car_comes_home_is_paired_and_obeys_within_seconds(api, world):
+    world.agenda.haste = 30.0
+    await linked(api, "EASEE")
+    await linked(api, "RENAULT")
+    (car,), (charger,) = world.vehicles.values(), world.chargers.values()
+    car.auto_start = False
+    api.clock.advance(13)
+    assert charger_json(charger)["chargeState"]["pluggedInVehicleId"] == car.id
+    assert (await api.call("POST", f"/vehicles/{car.id}/charging", {"action": "START"}))[0] == 200
+    api.clock.advance(2)
+    assert [each.state for each in world.actions.by_id.values()] == ["CONFIRMED"]
+    soc_pct = car.true_soc_pct()
+    api.clock.advance(60)
+    assert 0 < car.true_soc_pct() - soc_pct < 0.5  # a battery knows no haste
+
+
 async def test_the_owner_leaves_for_work_and_comes_back_to_the_charger(api, world):
     await linked(api, "VOLKSWAGEN")
     await linked(api, "EASEE")

@@ -29,6 +29,17 @@ def test_what_is_entered_while_running_happens_in_the_same_run_if_due():
     assert seen == ["second"]
 
 
+def test_haste_shortens_what_takes_its_while_and_nothing_else():
+    agenda, seen = Agenda(START_AT), []
+    agenda.haste = 10.0
+    agenda.soon(30, lambda: seen.append("soon"))
+    agenda.after(4, lambda: seen.append("after"))
+    agenda.run_until(START_AT + timedelta(seconds=3))
+    assert seen == ["soon"]
+    agenda.run_until(START_AT + timedelta(seconds=4))
+    assert seen == ["soon", "after"]
+
+
 def test_time_never_goes_back():
     agenda = Agenda(START_AT)
     agenda.run_until(START_AT - timedelta(hours=1))

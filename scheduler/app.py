@@ -26,6 +26,7 @@ from scheduler.enode.webhook import webhook_app
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
+from scheduler.http.trying_out import add_trial
 from scheduler.http.web.app import web_app
 from scheduler.http.web.login import add_code
 from scheduler.http.web.passwords import Passwords
@@ -241,6 +242,7 @@ class App(Tenancy):
         settings = self.settings
         api = api_app(self)
         add_code(api, self.passwords)
+        add_trial(api, self.herald.try_out)
         runner = await serve_socket(api, settings.socket)
         self._cleanups.append(runner.cleanup)
         if settings.http.enabled:

@@ -15,6 +15,7 @@ from scheduler.cli import (
     journal,
     linking,
     looking,
+    notifying,
     password,
     planning,
     running,
@@ -42,6 +43,7 @@ housing.add_to(app, home.homes)
 app.add_typer(home.homes, name="home", rich_help_panel="Linking")
 app.add_typer(linking.app, name="link", rich_help_panel="Linking")
 app.add_typer(webhook.app, name="webhook", rich_help_panel="Linking")
+app.add_typer(notifying.app, name="notify", rich_help_panel="Upkeep")
 app.add_typer(password.app, name="password", rich_help_panel="Upkeep")
 app.add_typer(database.app, name="db", rich_help_panel="Upkeep")
 

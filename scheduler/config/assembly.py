@@ -1,6 +1,7 @@
 """The plugins that a configuration names, built and ready to be asked."""
 
 from scheduler.config.checks import Installed
+from scheduler.config.secrets import notify_secret
 from scheduler.config.settings import NotifySpec, Settings
 from scheduler.loop.herald import Post
 from scheduler.notifiers.email import Email, MailServer
@@ -37,9 +38,12 @@ def posts_of(settings: Settings, web: WebClient) -> tuple[Post, ...]:
 
 
 def _notifier(spec: NotifySpec, web: WebClient) -> Notifier:
+    at = notify_secret(spec.name)
+    secret_at = f"{at.variable}, or the file {at.file}"
     if spec.by == "ntfy":
-        return Ntfy(web, url=spec.url, topic=spec.topic, token=spec.secret.reveal(), name=spec.name)
+        token = spec.secret.reveal()
+        return Ntfy(web, url=spec.url, topic=spec.topic, token=token, name=spec.name, secret_at=secret_at)
     server = MailServer(
         host=spec.host, port=spec.port, security=spec.security, user=spec.user, password=spec.secret.reveal()
     )
-    return Email(server, sender=spec.sender, to=spec.to)
+    return Email(server, sender=spec.sender, to=spec.to, secret_at=secret_at)

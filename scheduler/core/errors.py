@@ -133,4 +133,11 @@ class HomeInvalid(ConfigError):  # noqa: N818
 
 
 class NotTold(KwhenError):  # noqa: N818
-    """A notifier could not deliver a message, or does not know whether it did: try again later."""
+    """A notifier could not deliver a message, or does not know whether it did: try again later.
+
+    `remedy` says what a person may do about it; empty where only time helps.
+    """
+
+    def __init__(self, text: str, *, remedy: str = "") -> None:
+        super().__init__(text)
+        self.remedy = remedy

@@ -52,6 +52,20 @@ class _Pause:
     length: timedelta
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of a test message through one notifier; `why` and `remedy` are empty where it was taken."""
+
+    name: str
+    why: str = ""
+    remedy: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Tell whether the notifier took the message."""
+        return not self.why
+
+
 class Herald:
     """Tells of alerts. Nothing waits for it: it runs beside the turns, and a notifier that fails holds up no other.
 
@@ -103,6 +117,31 @@ class Herald:
             await asyncio.gather(*(self._serve(post, alerts) for post in self._posts))
         finally:
             self._turn.release()
+
+    async def try_out(self) -> list[Trial]:
+        """Send a test message through every notifier, whatever it is to tell else, and say what came of each."""
+        return list(await asyncio.gather(*(self._tried(post) for post in self._posts)))
+
+    async def _tried(self, post: Post) -> Trial:
+        now = self._clock.now()
+        message = Message(
+            key=f"{post.name}|TEST|{now.isoformat()}",
+            title="Test",
+            text="kwhen reaches you here. Nothing is wrong, and there is nothing to do.",
+            severity="info",
+            at=now,
+        )
+        try:
+            await post.notifier.send(message)
+        except NotTold as error:
+            log.warning("notify.failed", notifier=post.name, why=str(error))
+            return Trial(name=post.name, why=str(error), remedy=error.remedy)
+        except Exception as error:  # a notifier's own fault must not silence the others
+            log.exception("notify.fault", notifier=post.name)
+            return Trial(name=post.name, why=type(error).__name__, remedy="The daemon's log says more.")
+        self._pauses.pop(post.name, None)  # it works again: what waited is told at the next turn
+        log.info("notify.tried", notifier=post.name)
+        return Trial(name=post.name)
 
     def _look_at_store(self) -> None:
         now, known = self._clock.now(), self._trouble

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from scheduler.ports import Message
 
 PATIENCE_S = 15.0
 """For each answer of the server."""
+
+PERMANENT, NEEDS_LOGIN = 500, 530
+"""From where on a repetition changes nothing; the refusal of a sender who has not logged in (RFC 4954)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +32,22 @@ class MailServer:
 
 
 class Email:
-    """Sends plain-text mail to fixed recipients."""
+    """Sends plain-text mail to fixed recipients. `secret_at` says where the password comes from."""
 
     def __init__(
-        self, server: MailServer, *, sender: str, to: Sequence[str], context: ssl.SSLContext | None = None
+        self,
+        server: MailServer,
+        *,
+        sender: str,
+        to: Sequence[str],
+        context: ssl.SSLContext | None = None,
+        secret_at: str = "",
     ) -> None:
         self._server = server
         self._sender = sender
         self._to = tuple(to)
         self._context = context
+        self._secret_at = secret_at
 
     async def send(self, message: Message) -> None:
         """Hand a message to the server. Raises NotTold."""
@@ -44,11 +55,41 @@ class Email:
         try:
             await asyncio.to_thread(self._hand_in, mail)
         except smtplib.SMTPResponseException as error:  # the server's own words may hold what we sent
-            raise NotTold(f"{self._where} answered {error.smtp_code}") from None
+            raise NotTold(f"{self._where} answered {error.smtp_code}", remedy=self._remedy(error)) from None
         except smtplib.SMTPRecipientsRefused:
-            raise NotTold(f"{self._where} refused every recipient") from None
+            raise NotTold(f"{self._where} refused every recipient", remedy="Look at `to`.") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise NotTold(f"{self._where} cannot be used ({type(error).__name__})") from None
+            raise NotTold(
+                f"{self._where} cannot be used ({type(error).__name__})", remedy=self._remedy(error)
+            ) from None
+
+    def _remedy(self, error: Exception) -> str:
+        if isinstance(error, smtplib.SMTPResponseException):
+            return self._remedy_of_answer(error)
+        match error:
+            case smtplib.SMTPNotSupportedError() if self._server.security == "starttls":
+                return 'The server offers no STARTTLS, or no login: look at `port` and `security` ("tls" on port 465).'
+            case ssl.SSLCertVerificationError():
+                return "The server's certificate is not trusted: `host` must be the name in the certificate."
+            case ssl.SSLError():
+                return 'The server speaks no TLS there: look at `port` and `security` ("starttls" on port 587).'
+            case socket.gaierror():
+                return "There is no such server: look at `host`, and at this machine's name service."
+            case _:
+                return "Look at `host`, `port` and `security`, and whether this machine is let through to it."
+
+    def _remedy_of_answer(self, error: smtplib.SMTPResponseException) -> str:
+        match error:
+            case _ if error.smtp_code == NEEDS_LOGIN:
+                return f"The server wants a login: set `user` and its password ({self._secret_at})."
+            case smtplib.SMTPAuthenticationError():
+                return f"Look at `user` and its password ({self._secret_at}); many servers want an app password."
+            case _ if error.smtp_code < PERMANENT:
+                return "The server is in trouble: try again later."
+            case smtplib.SMTPSenderRefused():
+                return "Look at `sender`: the server must let this user send from there."
+            case _:
+                return "Look at `sender` and `to`; the log of the mail server says more."
 
     @property
     def _where(self) -> str:

@@ -26,7 +26,8 @@ FOR_GOOD = timedelta(days=3650)
 PAUSES = {"1": "a day", "3": "three days", "7": "a week", "14": "two weeks", "0": "until I resume it"}
 """Days to choose from, with the words for them."""
 
-MAP = "img-src 'self' {}"
+MAP = "img-src 'self' data: {}"
+"""What the page with the map may show: pictures of its tiles' host, and the empty one of the map's library."""
 
 ROUTES = web.RouteTableDef()
 

@@ -274,7 +274,7 @@ async def test_only_the_page_with_the_map_may_fetch_pictures_and_only_from_the_o
         assert (await send(site, "/setup/preferences", sent)).status == 303
         async with site.visitor.get(f"{site.origin}/setup/place?user={USER}") as answer:
             policy, text = answer.headers["Content-Security-Policy"], await answer.text()
-        assert policy.endswith("; img-src 'self' https://tiles.example:8443")
+        assert policy.endswith("; img-src 'self' data: https://tiles.example:8443")
         assert "leaflet.min.js" in text
         assert "&lt;b&gt;Maps" in text
         async with site.visitor.get(f"{site.origin}/setup") as answer:

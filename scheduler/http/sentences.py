@@ -16,6 +16,9 @@ UTC_TIME = re.compile(r"\b(\d\d):(\d\d)Z")
 ENOUGH_KWH = 0.05
 """A need below this is met and not spoken of."""
 
+SAYS_FULL = "complete"
+"""The reason of a car that takes no more."""
+
 SAID_BY_HEADLINE = "charging"
 """The reason that only repeats what the headline says."""
 
@@ -48,7 +51,9 @@ def headline(decision: Decision, *, charging: bool | None) -> str:
     if place is Place.UNPROVEN:
         return "Charging, not proven to be home" if charging else "Not proven to be home"
     if decision.desired is Desired.CHARGE:
-        return "Charging" if charging else "To be charged"
+        if charging:
+            return "Charging"
+        return "Charged" if any(reason.code == SAYS_FULL for reason in decision.reasons) else "To be charged"
     return "Charging, to be paused" if charging else "Waiting"
 
 

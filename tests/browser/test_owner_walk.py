@@ -165,7 +165,7 @@ class Owner:
         self.sees(re.compile(r"99\s%"))
         self.headline().to_contain_text("Charging", timeout=PATIENCE_MS)
         self.sees(re.compile(r"100\s%"))
-        self.headline().not_to_contain_text("Charging", timeout=PATIENCE_MS)
+        self.headline().to_contain_text("Charged", timeout=PATIENCE_MS)
         self.sees("full")
         ended = self.provider.ask("/_sim/truth")[-1]
         assert (ended["cause"], ended["soc"], ended["charging"], ended["plugged"]) == ("car", CAR_FULL_PCT, False, True)

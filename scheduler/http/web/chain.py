@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.core.model import Decision, Desired, Situation, VehicleState
+from scheduler.core.observation import Delivery
 from scheduler.http.sentences import ENOUGH_KWH, localised
 from scheduler.http.views import View
 
@@ -137,6 +138,7 @@ def tone_of(vehicle: View) -> tuple[str, str]:
         (place == "UNPROVEN", "Not proven home", "warn"),
         (vehicle["charging"], "Charging", "good"),
         (vehicle["desired"] == "hold", "Waiting", ""),
+        (vehicle["delivery"] == Delivery.COMPLETE, "Charged", "good"),
         (True, "Plugged in", ""),
     )
     return next((text, tone) for holds, text, tone in states if holds)

@@ -76,6 +76,13 @@ def test_it_begins_with_what_the_car_does(desired, verdict, charging, head):
     assert told(decision, charging=charging).split(":")[0] == head
 
 
+def test_it_does_not_say_of_a_full_car_that_it_is_to_be_charged():
+    full = Reason(code="complete", text="The car says that it is full or at its own limit.")
+    asked = Reason(code="user", text="Asked to charge.")
+    sentence = told(waiting(desired=Desired.CHARGE, reasons=(asked, full)))
+    assert sentence == "Charged: asked to charge; the car says that it is full or at its own limit."
+
+
 def test_it_tells_utc_in_local_time_wherever_it_stands():
     text = "Must begin by 23:15Z; a better time comes at 2026-11-21T02:10Z."
     assert localised(text, at=NOW, timezone=ZONE) == "Must begin by 00:15; a better time comes at 03:10."

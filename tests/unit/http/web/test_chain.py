@@ -102,6 +102,8 @@ def test_the_state_is_told_in_a_word():
     daemon = make_daemon()
     words = {one: chain.tone_of(summary_of(daemon, vehicle_called(daemon, one)))[0] for one in (POLLY, ROVER, ELSIE)}
     assert words == {POLLY: "Waiting", ROVER: "Away", ELSIE: "Not seen yet"}
+    full = {**summary_of(daemon, vehicle_called(daemon, POLLY)), "desired": "charge", "delivery": "PLUGGED_IN:COMPLETE"}
+    assert chain.tone_of(full) == ("Charged", "good")
     daemon.states[POLLY] = replace(daemon.states[POLLY], credentials_lost_at=NOW)
     assert chain.tone_of(summary_of(daemon, vehicle_called(daemon, POLLY))) == ("Link lost", "bad")
     daemon.states[POLLY] = replace(daemon.states[POLLY], gone=True)

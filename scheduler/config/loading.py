@@ -53,7 +53,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, plugins: Installed | 
     secrets = (f"{key}: {text}" for key, text in _problems_of_secrets(written, kept))
     said = [*written.problems, *written.said(problems), *secrets]
     if said or file is None:
-        raise ConfigError(said)
+        raise ConfigError([*said, *written.misspelt])
     return _settings(file, written, kept, environ)
 
 
@@ -73,12 +73,13 @@ def told(error: Mapping[str, Any], table: type[BaseModel] = File) -> Problem:
 
 
 def _keys_beside(location: tuple[str | int, ...], outer: type[BaseModel]) -> list[str]:
-    """Return the valid keys of the table in which an unknown one was found."""
+    """Return the valid keys of the table in which an unknown one was found; secrets, which a variable sets, too."""
     table: Any = outer
     for part in location[:-1]:
         if isinstance(part, str):
             table = _table_of(table.model_fields[part].annotation) if part in table.model_fields else outer
-    return list(table.model_fields)
+    secret = [spec.key.rpartition(".")[2] for spec in SECRETS if spec.key.rpartition(".")[0] == dotted(location[:-1])]
+    return [*table.model_fields, *secret]
 
 
 def _table_of(annotation: Any) -> Any:

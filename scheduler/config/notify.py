@@ -5,6 +5,7 @@ from typing import Any
 
 from scheduler.config.secrets import Found, Secret, find, notify_secret
 from scheduler.config.settings import NotifySpec
+from scheduler.config.strays import notifier_names
 from scheduler.config.tables import NTFY_URL, NotifyTable
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -14,22 +15,14 @@ def found_for(
     tree: Mapping[str, Any], *, environ: Mapping[str, str], secrets_dir: str | None
 ) -> dict[str, Found | None]:
     """Return the token or password of each notifier by its key, as far as there is one."""
-    specs = (notify_secret(name) for _, name in _names(tree))
+    specs = (notify_secret(name) for _, name in notifier_names(tree))
     return {spec.key: find(spec, environ=environ, secrets_dir=secrets_dir) for spec in specs}
-
-
-def _names(tree: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    tables = tree.get("notify")
-    for index, table in enumerate(tables if isinstance(tables, list) else ()):
-        name = table.get("name") if isinstance(table, Mapping) else None
-        if isinstance(name, str) and name.isidentifier():
-            yield index, name
 
 
 def problems_of_notify(tree: Mapping[str, Any], kept: Mapping[str, Found | None]) -> Iterator[tuple[str, str]]:
     """Yield names that stand twice, and users without a password."""
     first: dict[str, int] = {}
-    for index, name in _names(tree):
+    for index, name in notifier_names(tree):
         if name in first:
             yield f"notify[{index}].name", f"{name!r} stands at notify[{first[name]}] already; choose another"
         first.setdefault(name, index)

@@ -11,24 +11,25 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as VariableError
 
 from scheduler.config.positions import Positions
-from scheduler.config.secrets import NOTIFY_VARIABLE, SECRETS
+from scheduler.config.secrets import SECRETS
+from scheduler.config.strays import is_setting, notifier_names, strays
 from scheduler.config.tables import PREFIX, File
 from scheduler.core.errors import ConfigError
-from scheduler.plugins.building import nearest
-
-NOT_OURS = frozenset({"KWHEN_CONFIG", "KWHEN_DATA", "KWHEN_REFERENCE"})
-"""Variables that begin as ours and are no settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """The settings as they were written, and where each came from. `notes` are oddities that do no harm."""
+    """The settings as they were written, and where each came from.
+
+    `notes` are oddities that do no harm; those of them that are `misspelt` may be why something else is missing.
+    """
 
     tree: dict[str, Any]
     path: Path | None
     origins: Mapping[str, str]
     positions: Positions
     notes: tuple[str, ...] = ()
+    misspelt: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     def said(self, problems: Iterable[tuple[str, str]]) -> list[str]:
@@ -60,19 +61,21 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Written:
     for key in [key for key in tree if key.startswith("_")]:  # pydantic-settings would take it for an option of its own
         problems.append(f"{path}: {key}: is unknown; no setting begins with _")
         del tree[key]
-    notes: list[str] = []
     try:
-        variables = _Variables(_settings_among(environ, notes))()
+        variables = _Variables({name: value for name, value in environ.items() if is_setting(name)})()
     except VariableError as error:
         variables = {}
         problems.append(f"{PREFIX}…: {error}; a variable that holds a whole table must be JSON")
     origins = dict.fromkeys(_leaves(tree), str(path)) | {leaf: _variable(leaf) for leaf in _leaves(variables)}
+    whole = _merged(tree, variables)
+    odd = tuple(strays(environ, (name for _, name in notifier_names(whole))))
     return Written(
-        tree=_merged(tree, variables),
+        tree=whole,
         path=path,
         origins=origins,
         positions=Positions(text),
-        notes=tuple(notes),
+        notes=tuple(text for text, _ in odd),
+        misspelt=tuple(text for text, likely in odd if likely),
         problems=tuple(problems),
     )
 
@@ -97,21 +100,6 @@ class _Variables(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return dict(self._environ)
-
-
-def _settings_among(environ: Mapping[str, str], notes: list[str]) -> dict[str, str]:
-    """Return the variables that are settings; a stranger's that merely begins as ours is noted."""
-    taken = NOT_OURS | {spec.variable for spec in SECRETS}
-    found: dict[str, str] = {}
-    for name, value in environ.items():
-        if not name.startswith(PREFIX) or name in taken or name.startswith(NOTIFY_VARIABLE):
-            continue
-        section = name.removeprefix(PREFIX).partition("__")[0].lower()
-        if section in File.model_fields:
-            found[name] = value
-        else:
-            notes.append(f"the variable {name} is no setting; {nearest(section, tuple(File.model_fields))}")
-    return found
 
 
 def _secrets_in(tree: dict[str, Any], path: Path | None) -> Iterator[str]:

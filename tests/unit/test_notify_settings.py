@@ -1,9 +1,11 @@
 """The `[[notify]]` tables: what is loaded, what is refused, and where the secrets come from."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from scheduler.clock import SystemClock
-from scheduler.config import load, posts_of
+from scheduler.config import load, posts_of, warnings
 from scheduler.core.errors import ConfigError
 from scheduler.notifiers.email import Email
 from scheduler.notifiers.ntfy import Ntfy
@@ -12,6 +14,7 @@ from scheduler.web_client import WebClient
 
 ENVIRON = {"KWHEN_ENODE__CLIENT_SECRET": "secret-of-no-account"}
 SECRET = "tk_correct-horse-battery"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PHONE = '[[notify]]\nname = "phone"\nby = "ntfy"\ntopic = "mine"\n'
 MAIL = '[[notify]]\nname = "mail"\nby = "email"\nhost = "smtp.example.org"\nsender = "k@example.org"\nto = ["a@example.org"]\n'
 
@@ -101,3 +104,55 @@ async def test_each_table_becomes_a_notifier_of_its_kind(loaded):
         phone, mail = posts_of(settings, web)
     assert (phone.name, type(phone.notifier), phone.least, phone.ends) == ("phone", Ntfy, "warning", True)
     assert (mail.name, type(mail.notifier), mail.least, mail.ends) == ("mail", Email, "critical", False)
+
+
+# --- variables that belong to nobody ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("KWHEN_NOTIFY_SECRET__PHNOE", "belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_NOTIFY_SECRET__phone", "belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_NOTIFY_SECRET__CAT", "valid are: KWHEN_NOTIFY_SECRET__MAIL, KWHEN_NOTIFY_SECRET__PHONE"),
+        ("KWHEN_NOTIFY_SECRET_PHONE", "is no setting; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_NOTIFY_SECERT__PHONE", "is no setting; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_WEBHOOK_SECRET", "is no setting; did you mean 'KWHEN_WEBHOOK__SECRET'?"),
+        ("KWHEN_HTTP_TOKEN", "is no setting; did you mean 'KWHEN_HTTP__TOKEN'?"),
+        ("KWHEN_PORT", "is no setting"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_told_with_the_name_that_was_meant(loaded, variable, told):
+    settings = loaded(PHONE + MAIL, **{variable: SECRET})
+    [note] = [one for one in warnings(settings, at=NOW) if "the variable" in one]
+    assert note.startswith(f"the variable {variable} ")
+    assert note.endswith(told)
+    assert SECRET not in note
+
+
+def test_without_a_notifier_the_secret_of_one_is_told_too(loaded):
+    settings = loaded("", KWHEN_NOTIFY_SECRET__PHONE=SECRET)
+    assert settings.notes == (
+        "the variable KWHEN_NOTIFY_SECRET__PHONE belongs to no notifier; no [[notify]] is configured",
+    )
+
+
+def test_where_a_secret_is_missing_the_misspelt_one_is_named_beside_it(loaded):
+    with pytest.raises(ConfigError) as caught:
+        loaded(MAIL + 'user = "me"\n', KWHEN_NOTIFY_SECRET__MIAL=SECRET, KWHEN_PORT="tcp://10.0.0.1:80")
+    missing, misspelt = caught.value.problems
+    assert "has no password" in missing
+    assert misspelt == (
+        "the variable KWHEN_NOTIFY_SECRET__MIAL belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__MAIL'?"
+    )
+
+
+def test_a_misspelt_secret_of_a_table_is_refused_with_the_name_that_was_meant(loaded):
+    with pytest.raises(ConfigError) as caught:
+        loaded(PHONE, KWHEN_ENODE__CLIENT_SECERT=SECRET)
+    [problem] = caught.value.problems
+    assert problem == ("KWHEN_ENODE__CLIENT_SECERT: enode.client_secert: is unknown; did you mean 'client_secret'?")
+
+
+def test_variables_of_the_commands_are_no_strays(loaded):
+    assert loaded(PHONE, KWHEN_CONFIG="x", KWHEN_SOCKET="/run/x.sock", KWHEN_TRACEBACK="1").notes == ()

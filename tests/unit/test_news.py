@@ -1,0 +1,47 @@
+"""What an event says, and of which vehicles."""
+
+import pytest
+
+from scheduler.core.cycle import Lost
+from scheduler.core.model import Home, VehicleSpec
+from scheduler.loop.news import Counters, NewsReader
+from scheduler.loop.world import World
+from scheduler.ports import Inbound, InboxRow, Notice
+from tests.web_support import RECEIVED
+
+
+class Told:
+    """A provider whose events all say the same."""
+
+    def __init__(self, notice: Notice) -> None:
+        self.notice = notice
+
+    def read_event(self, payload: bytes, received: object) -> Notice:
+        return self.notice
+
+
+def home(home_id: str, user_id: str, *vehicles: str) -> Home:
+    cars = tuple(VehicleSpec(id=one) for one in vehicles)
+    return Home(id=home_id, user_id=user_id, timezone="Europe/Oslo", vehicles=cars)
+
+
+WORLD = World(homes=(home("town", "me", "golf", "zoe"), home("cabin", "me", "id3"), home("berg", "they", "up")))
+ROW = InboxRow(id=1, work=Inbound(kind="event", user_id="me", vehicle_id=None, payload=b"{}", received=RECEIVED))
+VENDORS = {"golf": "VOLKSWAGEN", "zoe": "RENAULT", "id3": "VOLKSWAGEN", "up": "VOLKSWAGEN"}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "known", "lost"),
+    [
+        pytest.param("VOLKSWAGEN", VENDORS, {"golf", "id3"}, id="in-every-home-of-the-user"),
+        pytest.param("EASEE", VENDORS, set(), id="a-charger's"),
+        pytest.param("EASEE", {"golf": "VOLKSWAGEN"}, {"zoe", "id3"}, id="not-known-yet"),
+        pytest.param("", VENDORS, {"golf", "zoe", "id3"}, id="not-said"),
+    ],
+)
+def test_only_cars_of_the_lost_account_are_lost(vendor, known, lost):
+    reader = NewsReader(Told(Notice(what="credentials-invalid", user_id="me", detail=vendor)), Counters())
+    reader.vendors.update(known)
+    news = reader.read([ROW], world=WORLD, known={"golf", "zoe", "id3", "up"})
+    assert set(news) == lost
+    assert all(pieces == [Lost(at=RECEIVED.at)] for pieces in news.values())

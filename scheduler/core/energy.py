@@ -6,6 +6,7 @@ prices are on the grid side.
 
 from datetime import timedelta
 
+from scheduler.core.charging import ChargeCurve
 from scheduler.core.model import Situation
 
 CHARGE_EFFICIENCY = 0.90
@@ -87,6 +88,12 @@ def pessimistic_power_kw(situation: Situation) -> float | None:
         known.append(situation.observation.charge.power_kw)
     sane = [power for power in known if power is not None and power > LEAST_POWER_KW]
     return min(sane) if sane else None
+
+
+def charge_curve(situation: Situation) -> ChargeCurve | None:
+    """Return the charge curve that plans count on, from the present state of charge on; None when nothing tells it."""
+    power_kw = pessimistic_power_kw(situation)
+    return None if power_kw is None else ChargeCurve.at(power_kw)
 
 
 def _charging_steadily(situation: Situation) -> bool:

@@ -42,11 +42,15 @@ def lattice(durations_s: Sequence[float], *, marks_s: Iterable[float], cap_s: fl
     stride = stride_s or _stride(durations_s)
     sums, whole = _sums(durations_s, stride)
     offsets: set[float] = set(sums)
-    points = {0.0, cap_s}
+    points, seen = {0.0, cap_s}, {0.0}
     for mark_s in (cap_s, *marks_s):
         if not 0 <= mark_s <= cap_s:
             continue
         points.add(mark_s)
+        kind = round(mark_s % stride, DIGITS) % stride
+        if kind in seen:
+            continue
+        seen.add(kind)
         more = {round((mark_s + sign * part) % stride, DIGITS) % stride for part in sums for sign in (1, -1)}
         if len(offsets | more) * (cap_s / stride + 1) <= MOST_STATES:
             offsets |= more

@@ -9,9 +9,8 @@ every car that shares it, however much it has charged already.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,38 +32,39 @@ PRICE_DIGITS = 9
 ROUNDED_S = 1e-5
 """Sums of steps carry rounding noise."""
 
-FEWER = 1e-7
+FEWER = 1e-6
 """What a start costs at least, as a share of all that is at stake: of two plans of one cost, the one with fewer."""
+
+NOISE = 1e-13
+"""What rounding leaves of a cost, as a share of it."""
 
 FLAW = 1e3
 """What a run or pause that is too short costs, in all that is at stake: more than any money, less than a need."""
 
 
-class Force(IntEnum):
-    """Whether a step must be charged in."""
-
-    FREE = 0
-    WHILE_IT_TAKES = 1  # until the step's top is reached
-    WHOLE = 2
+WHOLE = math.inf
+"""As `forced_s`: the step must be charged in from its start to its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What is to be optimised; offsets in seconds from now, n steps between n + 1 edges.
 
-    In a step charging goes no further than `top_s` seconds in all, and by an edge `floor_s` must be reached. `per_kwh`
-    is money; `per_s` comes on top of it and is not money (time that is better left alone). `worth` is what energy
-    beyond the first so many seconds is worth, as (from here on [s], up to here [s], per kWh).
+    In a step charging goes no further than `top_s` seconds in all, and goes on without a pause until `forced_s` are
+    charged; by an edge `floor_s` must be reached. `per_kwh` is money; `per_s` comes on top of it and is not money (time
+    that is better left alone). `worth` is what energy beyond the needs is worth: from so many seconds on [s], up to
+    where [s], per kWh.
 
-    With `once`, charging is one unbroken run. A car that charges now, and is paused at once, must charge again by
-    `wake_by_s`.
+    With `once`, charging is one unbroken run. Where a car that has charged before is paused, `pause_floor_s` must be
+    reached by then: what is left still fits after a START that fails at first. A car that waits for its first start
+    is not paused.
     """
 
     edges_s: Floats
     per_kwh: Floats
     per_s: Floats
     top_s: Floats
-    force: Ints
+    forced_s: Floats
     floor_s: Floats
     curve: ChargeCurve
     cap_s: float
@@ -74,7 +74,7 @@ class Task:
     least_pause_s: float = 0.0
     once: bool = False
     running: bool = False
-    wake_by_s: float = float("inf")
+    pause_floor_s: Floats | None = None
     amounts_s: Floats | None = None
 
     @cached_property
@@ -160,7 +160,8 @@ def _reach(amounts: Floats, duration_s: float, *, rounding: bool) -> _Reach:
 class Table:
     """What is still to pay, by edge, level and amount: `on` while charging, `off` while not.
 
-    The last level of each is free; the ones before it are a run or a pause that has not lasted long enough yet.
+    The levels of `on` are a run that has not lasted long enough yet, the last one free. Those of `off` are such a
+    pause, the last of these free, and where a pause has a floor one more: waiting for the first start.
     """
 
     task: Task
@@ -168,8 +169,10 @@ class Table:
     on: Floats = field(repr=False)
     off: Floats = field(repr=False)
     floors: Ints = field(repr=False)
+    pause_floors: Ints | None = field(repr=False)
     tops: Ints = field(repr=False)
     bases: Floats = field(repr=False)
+    forced: Ints = field(repr=False)  # from this amount on the step is free
     reaches: tuple[_Reach, ...] = field(repr=False)
     done: Floats | None = field(repr=False)
     start_cost: float
@@ -179,6 +182,11 @@ class Table:
     def cost(self) -> float:
         """What a car that has charged nothing yet is still to pay; infinite when there is no way."""
         return float(self.on[0, -1, 0] if self.task.running else self.off[0, -1, 0])
+
+    @property
+    def pauses(self) -> int:
+        """How many levels of `off` are pauses."""
+        return int(self.off.shape[1]) - (self.pause_floors is not None)
 
     def halted(self, edge: int) -> Floats:
         """Return what is still to pay after a stop at an edge, before a pause has lasted at all."""
@@ -194,15 +202,14 @@ def solve(task: Task) -> Table:
     """Fill the table from the end."""
     table = _prepared(task)
     for step in reversed(range(len(task.per_kwh))):
-        if task.force[step]:
-            _fill_forced(table, step)
-        else:
-            _fill(table, step)
+        _fill(table, step)
+        if table.forced[step]:
+            _force(table, step)
         floor = table.floors[step]
         table.on[step, :, :floor] = np.inf
         table.off[step, :, :floor] = np.inf
-        if task.edges_s[step] >= task.wake_by_s - INSTANT_S:
-            table.off[step, :, 0] = np.inf
+        if table.pause_floors is not None:
+            table.off[step, : table.pauses, : table.pause_floors[step]] = np.inf
     return table
 
 
@@ -212,7 +219,8 @@ def _prepared(task: Task) -> Table:
     count, steps = len(amounts), len(durations)
     runs, pauses = _levels(task, task.least_run_s), _levels(task, task.least_pause_s)
     by_length = {duration: _reach(amounts, duration, rounding=not whole) for duration in set(durations)}
-    values = np.empty((steps + 1, runs + pauses + 2, count))
+    waiting = task.pause_floor_s is not None
+    values = np.empty((steps + 1, runs + pauses + 2 + waiting, count))
     floors = np.searchsorted(amounts, task.floor_s - INSTANT_S)
     table = Table(
         task=task,
@@ -220,9 +228,13 @@ def _prepared(task: Task) -> Table:
         on=values[:, : runs + 1],
         off=values[:, runs + 1 :],
         floors=floors,
+        pause_floors=None if task.pause_floor_s is None else np.searchsorted(amounts, task.pause_floor_s - INSTANT_S),
         tops=np.searchsorted(amounts, task.top_s + INSTANT_S) - 1,
         bases=np.round(task.per_kwh, PRICE_DIGITS)[:, None] * task.curve.energies(amounts)
         + task.per_s[:, None] * amounts,
+        forced=np.searchsorted(
+            amounts, np.minimum(task.forced_s, np.where(np.isinf(task.forced_s), WHOLE, task.top_s)) - INSTANT_S
+        ),
         reaches=tuple(by_length[length] for length in durations),
         done=_done(task, amounts, floors) if task.once else None,
         start_cost=max(task.start_cost, FEWER * task.stake),
@@ -238,8 +250,9 @@ def _amounts(task: Task, durations: Sequence[float]) -> tuple[Floats, bool]:
     """Return the amounts that are the states, and whether every sum of steps is among them."""
     if task.amounts_s is not None:
         return task.amounts_s, False
-    floors, tops = sorted(set(task.floor_s.tolist())), sorted(set(task.top_s.tolist()))
-    marks = [*floors, *tops, *(end_s for _, end_s, _ in task.worth), *task.curve.kinks_s]
+    arrays = [some for some in (task.floor_s, task.top_s, task.forced_s, task.pause_floor_s) if some is not None]
+    bounds = [sorted(set(some.tolist())) for some in arrays]
+    marks = [*chain(*bounds), *(end_s for _, end_s, _ in task.worth), *task.curve.kinks_s]
     made = lattice(durations, marks_s=marks, cap_s=task.cap_s, stride_s=task.stride_s)
     return made.amounts_s, made.whole
 
@@ -261,7 +274,7 @@ def _done(task: Task, amounts: Floats, floors: Ints) -> Floats:
     """Return what is still to pay, by edge, once no run may begin any more: nothing, where all due is charged."""
     done = np.tile(-_worth(task, amounts), (len(floors), 1))
     for edge in range(len(floors)):
-        due = len(amounts) if (task.force[edge:] == Force.WHOLE).any() else floors[edge:].max()
+        due = len(amounts) if np.isinf(task.forced_s[edge:]).any() else floors[edge:].max()
         done[edge, :due] = np.inf
     return done
 
@@ -270,10 +283,14 @@ def _fill(table: Table, step: int) -> None:
     """Fill one edge from the next: go on for the whole step, stop or begin within it, or rest."""
     reach, base, top = table.reaches[step], table.bases[step], int(table.tops[step])
     on, off, then_on, then_off = table.on[step], table.off[step], table.on[step + 1], table.off[step + 1]
-    ends = np.empty((2, len(base)))
+    floors = table.pause_floors
+    ends = np.empty((2 if floors is None else 3, len(base)))
     np.add(then_on[0], base, out=ends[0])
     np.add(table.halted(step + 1), base, out=ends[1])
-    ends[:, top + 1 :] = np.inf
+    ends[:2, top + 1 :] = np.inf
+    if floors is not None:  # a pause that ends within the step has ended in time when the next edge's floor is reached
+        ends[2] = ends[0]
+        ends[2, : floors[step + 1]] = np.inf
     least = reach.least(ends)
     least -= base
     rest = _rested(table, step, then_off)
@@ -284,35 +301,31 @@ def _fill(table: Table, step: int) -> None:
     np.minimum(on[-1], stop, out=on[-1])
     if len(on) > 1:
         np.minimum(on[:-1], stop + table.flaw, out=on[:-1])
-    begin = np.minimum(least[0], on[0])
+    begin = np.minimum(least[-1 if floors is not None else 0], on[0])
     begin += table.start_cost
-    np.minimum(rest[-1], begin, out=off[-1])
-    if len(off) > 1:
-        np.minimum(rest[:-1], begin + table.flaw, out=off[:-1])
+    pauses = table.pauses
+    np.minimum(rest[pauses - 1], begin, out=off[pauses - 1])
+    if pauses > 1:
+        np.minimum(rest[: pauses - 1], begin + table.flaw, out=off[: pauses - 1])
+    if floors is not None:
+        np.minimum(rest[-1], np.minimum(least[0], on[0]) + table.start_cost, out=off[-1])
 
 
-def _fill_forced(table: Table, step: int) -> None:
-    """Fill one edge of a step that must be charged in: wholly, or as far as its top."""
-    reach, base, top = table.reaches[step], table.bases[step], int(table.tops[step])
+def _force(table: Table, step: int) -> None:
+    """Let every amount below what is forced go on until it is reached, or for the whole step."""
+    reach, base, forced = table.reaches[step], table.bases[step], int(table.forced[step])
     on, off = table.on[step], table.off[step]
-    on[:] = np.inf
     going = _going(table, step, table.on[step + 1])
-    np.subtract(reach.shifted(going), base[: reach.whole], out=on[:, : reach.whole])
-    if table.task.force[step] == Force.WHOLE:
-        off[:] = on[0] + table.start_cost
-        return
-    rest = _rested(table, step, table.off[step + 1])
-    halt = rest[0] if table.done is None else table.done[step]
-    part = int(np.searchsorted(table.amounts_s, _part_from(table, step), side="right"))
-    on[:, part:top] = table.halted(step + 1)[top] + base[top] - base[part:top]
-    on[:, top:] = halt[top:]
-    off[:] = on[0] + table.start_cost
-    off[:, top:] = rest[:, top:]
-
-
-def _part_from(table: Table, step: int) -> float:
-    """Return the amount from which the top of a step is reached within it [s]."""
-    return float(table.amounts_s[table.tops[step]] - table.task.durations_s[step] + INSTANT_S)
+    whole = np.full_like(on, np.inf)
+    np.subtract(reach.shifted(going), base[: reach.whole], out=whole[:, : reach.whole])
+    on[:, :forced] = whole[:, :forced]
+    first = int(np.searchsorted(reach.up, forced))
+    if forced < len(base) and first < forced:
+        stop = table.halted(step + 1)[forced:] + base[forced:]
+        stop[int(table.tops[step]) + 1 - forced :] = np.inf
+        stop = np.minimum.accumulate(stop)[reach.up[first:forced] - forced] - base[first:forced]
+        np.minimum(on[:, first:forced], stop, out=on[:, first:forced])
+    off[:, :forced] = on[0, :forced] + table.start_cost
 
 
 def _going(table: Table, step: int, then_on: Floats) -> Floats:
@@ -327,9 +340,8 @@ def _going(table: Table, step: int, then_on: Floats) -> Floats:
 
 def _rested(table: Table, step: int, then_off: Floats) -> Floats:
     """Return what follows a whole step of rest, by level."""
-    if len(then_off) == 1 or not table.counts(step):
-        return then_off
-    return np.concatenate([then_off[1:], then_off[-1:]])
+    free = table.pauses - 1
+    return np.concatenate([then_off[1 : free + 1], then_off[free:]]) if free and table.counts(step) else then_off
 
 
 def trace(table: Table) -> list[Run]:
@@ -342,14 +354,14 @@ class _Trace:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._free_on, self._free_off = table.on.shape[1] - 1, table.off.shape[1] - 1
+        self._free_on, self._free_off = table.on.shape[1] - 1, table.pauses - 1
         self._tie = TIE * table.task.stake
         self._pieces: list[tuple[float, float]] = []
 
     def runs(self) -> list[Run]:
-        task = self._table.task
+        task, table_levels = self._table.task, self._table.off.shape[1]
         step, amount, charging = 0, 0, task.running
-        level = self._free_on if charging else self._free_off
+        level = self._free_on if charging else table_levels - 1
         self._begun = 0.0
         while step < len(task.per_kwh):
             if charging:
@@ -384,7 +396,7 @@ class _Trace:
     def _on(self, step: int, amount: int, level: int) -> tuple[int, int, bool, int]:
         table, task = self._table, self._table.task
         value = float(table.on[step, level, amount])
-        tie = self._tie + abs(value) * 1e-12
+        tie = self._tie + abs(value) * NOISE
         reach, base = table.reaches[step], table.bases[step]
         counts = table.counts(step)
         target, further = reach.after(amount), min(level + counts, self._free_on)
@@ -393,8 +405,10 @@ class _Trace:
             if going <= value + tie:
                 return step + 1, target, True, further
         edge_s = float(task.edges_s[step])
-        too_short = level < self._free_on and not task.force[step]
-        found = self._window(step, amount, table.halted(step + 1), value + tie - (table.flaw if too_short else 0.0))
+        forced = int(table.forced[step])
+        too_short = level < self._free_on and amount >= forced
+        left = value + tie - (table.flaw if too_short else 0.0)
+        found = self._window(step, amount, table.halted(step + 1), left, least=forced)
         self._end(edge_s if found is None else edge_s + float(table.amounts_s[found] - table.amounts_s[amount]))
         if task.once:
             return len(task.per_kwh), amount, False, 0
@@ -405,19 +419,25 @@ class _Trace:
     def _off(self, step: int, amount: int, level: int) -> tuple[int, int, bool, int]:
         table, task = self._table, self._table.task
         value = float(table.off[step, level, amount])
-        resting = min(level + table.counts(step), self._free_off)
-        most = value + self._tie + abs(value) * 1e-12
+        resting = level + (table.counts(step) and level < self._free_off)
+        most = value + self._tie + abs(value) * NOISE
         left = most - table.start_cost - (table.flaw if level < self._free_off else 0.0)
         if table.on[step, 0, amount] <= left and amount < table.tops[step]:
             self._begun = float(task.edges_s[step])
             return step, amount, True, 0
-        found = None if task.force[step] else self._window(step, amount, table.on[step + 1, 0], left)
+        waiting = table.pause_floors is None or level >= table.pauses
+        least = 0 if waiting or table.pause_floors is None else int(table.pause_floors[step + 1])
+        found = (
+            None
+            if amount < table.forced[step]
+            else self._window(step, amount, table.on[step + 1, 0], left, least=least)
+        )
         if found is not None:
             self._begun = float(task.edges_s[step + 1] - (table.amounts_s[found] - table.amounts_s[amount]))
             return step + 1, found, True, 0
         return step + 1, amount, False, resting
 
-    def _window(self, step: int, amount: int, then: Floats, most: float) -> int | None:
+    def _window(self, step: int, amount: int, then: Floats, most: float, *, least: int = 0) -> int | None:
         """Return the furthest amount that a part of the step reaches for no more than `most`, if there is one."""
         table = self._table
         last = min(int(table.reaches[step].up[amount]), int(table.tops[step]))
@@ -426,7 +446,8 @@ class _Trace:
         base = table.bases[step]
         values = then[amount + 1 : last + 1] + (base[amount + 1 : last + 1] - base[amount])
         fitting = np.flatnonzero(values <= most)
-        return amount + 1 + int(fitting[-1]) if len(fitting) else None
+        found = amount + 1 + int(fitting[-1]) if len(fitting) else None
+        return found if found is None or found >= least else None
 
 
 def cost_of(task: Task, runs: Sequence[Run]) -> float:
@@ -442,8 +463,6 @@ def cost_of(task: Task, runs: Sequence[Run]) -> float:
     return total
 
 
-def least_counts(runs: Sequence[Run]) -> tuple[float, float]:
-    """Return the shortest run and the shortest pause [s]."""
-    lengths = [run.end_s - run.start_s for run in runs]
-    pauses = [after.start_s - before.end_s for before, after in pairwise(runs)]
-    return min(lengths, default=float("inf")), min(pauses, default=float("inf"))
+def shortest(stretches: Sequence[Run]) -> float:
+    """Return the length of the shortest of stretches [s]."""
+    return min((one.end_s - one.start_s for one in stretches), default=math.inf)

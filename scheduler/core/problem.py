@@ -3,15 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf, isinf
 
 from scheduler.core.battery import Charge
-from scheduler.core.energy import duration_s
+from scheduler.core.charging import ChargeCurve
+from scheduler.core.energy import usable_capacity_kwh
 from scheduler.core.model import HoldMode, Quality, Situation, Will
-from scheduler.core.needs import OVERRIDE, Barrier, Claim, Tier, barriers, latest_start, reserved_deadline, stopping
-from scheduler.core.placement import Piece, cut
+from scheduler.core.needs import (
+    OVERRIDE,
+    Barrier,
+    Claim,
+    Tier,
+    barriers,
+    full_kwh,
+    latest_start,
+    missing_kwh,
+    reserved_deadline,
+    stopping,
+)
 from scheduler.core.prices import Curve, curve
-from scheduler.core.terms import MinDwell, Opportunity, Run, of_type
+from scheduler.core.terms import MinDwell, Opportunity, Run, StartCost, of_type
 from scheduler.core.timeline import Interval, merge, total
+
+NO_PAUSE = "pause not allowed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +34,7 @@ class Problem:
 
     now: Situation
     charge: Charge
-    power_kw: float
+    curve: ChargeCurve
     claims: tuple[Claim, ...]
     walls: tuple[Barrier, ...]
     runs: tuple[tuple[Claim, Interval], ...]
@@ -33,15 +47,28 @@ class Problem:
 
     def seconds(self, claim: Claim) -> float:
         """Return how long the claim's energy takes."""
-        return duration_s(energy_kwh=claim.energy_kwh or 0.0, power_kw=self.power_kw)
+        return self.curve.seconds(claim.energy_kwh or 0.0)
 
-    def due(self, claim: Claim, reserve: timedelta) -> tuple[float, float, float]:
+    def seconds_to(self, soc_pct: float) -> float | None:
+        """Return how long charging to a state of charge takes; None when nothing tells it."""
+        capacity = usable_capacity_kwh(self.now)
+        if capacity is None or self.charge.low_pct is None:
+            return None
+        return self.curve.seconds(missing_kwh(self.charge.low_pct, soc_pct, capacity))
+
+    @property
+    def full_s(self) -> float:
+        """How long the car takes current for; infinite when nothing tells it."""
+        full = full_kwh(self.now, self.charge)
+        return full if isinf(full) else self.curve.seconds(full)
+
+    def due(self, claim: Claim) -> tuple[float, float, float]:
         """Return how much must be charged within the problem, by which offset if it can be, and by which at last [s].
 
         Of a deadline beyond the problem's end only that counts which would not fit after the end.
         """
         by = claim.by or self.end_at
-        early = reserved_deadline(self.now, by) - reserve
+        early = reserved_deadline(self.now, by)
         beyond_s = max(0.0, (early - self.end_at).total_seconds())
         return max(0.0, self.seconds(claim) - beyond_s), self.offset_s(early), self.offset_s(by)
 
@@ -89,24 +116,38 @@ class Problem:
         stated = [term.duration for term in of_type(self.now.terms, MinDwell)]
         return max([self.now.home.min_dwell, *stated]).total_seconds()
 
-    def pieces(self, edges_s: Sequence[float] = (), reserve: timedelta = timedelta(0)) -> list[Piece]:
-        """Return the prices, cut wherever anything changes."""
-        edges = list(edges_s)
-        for claim in self.dated:
-            edges += (*self.due(claim, timedelta(0))[1:], self.due(claim, reserve)[1])
-        spans = [*(wall.interval for wall in self.walls), *(run for _, run in self.runs), *self.now.committed]
-        edges += [self.offset_s(edge) for span in spans for edge in (span.start, span.end)]
-        return cut(self.prices.spans, edges)
+    @property
+    def start_cost(self) -> float:
+        """What one more start costs, in the home's currency."""
+        return self.now.home.start_cost + sum(term.amount for term in of_type(self.now.terms, StartCost))
+
+    @property
+    def r_stop_s(self) -> float:
+        """How long before the latest start a pause has to end [s]."""
+        return self.now.limits.r_stop.total_seconds()
+
+    @property
+    def committed_s(self) -> float:
+        """When charging was last meant to begin, or now if it has begun [s from now]; infinite when it was not."""
+        spans = [span for span in self.now.committed if span.end > self.now.at]
+        return min((self.offset_s(span.start) for span in spans), default=inf)
+
+    @property
+    def unbroken(self) -> Claim:
+        """What a stretch that must not be interrupted is put down to."""
+        first = next(iter(self.dated), None)
+        policy, why = (NO_PAUSE, NO_PAUSE) if first is None else (first.policy, f"{first.why}, {NO_PAUSE}")
+        return asking(policy, NO_PAUSE if self.charging else why, Tier.PERSON, -1)
 
 
-def pose(situation: Situation, charge: Charge, known: Sequence[Claim], power_kw: float) -> Problem:
-    """Return the problem that the claims with a known energy make, at a power."""
+def pose(situation: Situation, charge: Charge, known: Sequence[Claim], taking: ChargeCurve) -> Problem:
+    """Return the problem that the claims with a known energy make, along a charge curve."""
     walls, runs = tuple(barriers(situation)), tuple(running(situation))
-    end_at = _end(situation, known, walls, runs, power_kw)
+    end_at = _end(situation, known, walls, runs, taking)
     return Problem(
         now=situation,
         charge=charge,
-        power_kw=power_kw,
+        curve=taking,
         claims=tuple(known),
         walls=walls,
         runs=runs,
@@ -150,13 +191,13 @@ def _end(
     known: Sequence[Claim],
     walls: Sequence[Barrier],
     runs: Sequence[tuple[Claim, Interval]],
-    power_kw: float,
+    taking: ChargeCurve,
 ) -> datetime:
     """Return how far the problem reaches: the last deadline or run, never beyond the horizon."""
     horizon_at = situation.at + situation.limits.horizon
     if of_type(situation.terms, Opportunity):
         return horizon_at
-    most_s = max((duration_s(energy_kwh=c.energy_kwh or 0.0, power_kw=power_kw) for c in known), default=0.0)
+    most_s = max((taking.seconds(c.energy_kwh or 0.0) for c in known), default=0.0)
     blocked = total(merge(wall.interval for wall in walls))
     at_once = situation.at + timedelta(seconds=min(most_s, situation.limits.horizon.total_seconds())) + blocked
     ends = [at_once, *(claim.by for claim in known if claim.by is not None), *(run.end for _, run in runs)]

@@ -23,13 +23,14 @@ from tests.unit.policies.builders import AT, market, situation
 
 SHORT_S = 0.1
 GENEROUS_S = 10.0
+IMPORT_S = 2.0
 
 
 @pytest.fixture
 def registry(tmp_path):
     """Every policy that is installed, the good and the broken third-party packages among them."""
     with installed("kwhen-school-run", "kwhen-broken", into=tmp_path):
-        yield Registry(POLICIES, timeout_s=SHORT_S)
+        yield Registry(POLICIES, timeout_s=IMPORT_S)
 
 
 def home(*policies: tuple[str, dict]) -> Home:

@@ -16,7 +16,7 @@ from tests.unit.core.builders import NOW, charging_minutes, in_hours, minutes_wi
     ("prices", "missing_kwh", "minutes", "shortfall_kwh"),
     [
         pytest.param([20, 60, 10, 80], 7.0, [0, 0, 60, 0], 0.0, id="one-hour-in-the-cheapest-slot"),
-        pytest.param([20, 60, 10, 80], 10.5, [30, 0, 60, 0], 0.0, id="a-half-slot-in-the-next-cheapest"),
+        pytest.param([20, 60, 10, 80], 10.5, [31, 0, 59, 0], 0.0, id="a-pause-leaves-time-to-resume"),
         pytest.param([20, 20, 20, 20], 7.0, [60, 0, 0, 0], 0.0, id="equal-prices-go-to-the-earlier"),
         pytest.param([9, -5, 9, -2], 7.0, [0, 60, 0, 0], 0.0, id="negative-prices-are-only-prices"),
         pytest.param([20, 60, 10, 80], 35.0, [60, 60, 60, 60], 7.0, id="too-late-charges-all-and-says-so"),
@@ -37,7 +37,7 @@ def test_a_target_is_met_in_the_cheapest_slots(prices, missing_kwh, minutes, sho
         pytest.param([40, 10, 20, 40], 1.5, [0, 60, 30, 0], id="a-part-slot-leans-on-the-one-before"),
         pytest.param([20, 30, 10, 20, 50], 1.5, [0, 0, 60, 30, 0], id="of-equals-the-one-that-lengthens-a-run"),
         pytest.param([20, None, 10, 90, 90], 2.5, [60, 0, 60, 30, 0], id="an-unknown-price-is-avoided"),
-        pytest.param([20, None, 10, 90], 3.25, [60, 46, 60, 29], id="unless-the-deadline-needs-it"),
+        pytest.param([20, None, 10, 90], 3.25, [60, 60, 60, 15], id="unless-the-deadline-needs-it"),
     ],
 )
 def test_part_slots_ties_and_gaps(prices, hours, minutes):
@@ -70,14 +70,14 @@ def test_two_departures_share_what_is_charged():
     now = situation(prices=[30, 20, 10, 5, 1, 1], soc_pct=50, capacity_kwh=63)
     targets = [Target(soc_pct=60, by=in_hours(3)), Target(soc_pct=80, by=in_hours(6))]  # 1 h, then 3 h in all
     plan = plan_for(now, targets)
-    assert charging_minutes(plan, now) == [0, 31, 29, 31, 60, 29]
+    assert charging_minutes(plan, now) == [0, 31, 30, 60, 59, 0]  # half an hour of slack after the pause
     assert [round(need.energy_kwh, 3) for need in plan.needs] == [7.0, 21.0]
 
 
 def test_a_minimum_is_charged_at_once_and_the_rest_when_it_is_cheap():
     now = situation(prices=[90, 90, 1, 1, 90], soc_pct=10, capacity_kwh=63)
     plan = plan_for(now, [Target(soc_pct=40, by=in_hours(5)), Target(soc_pct=20)])
-    assert charging_minutes(plan, now) == [60, 0, 60, 60, 0]
+    assert charging_minutes(plan, now) == [60, 1, 60, 59, 0]  # a pause leaves half an hour of slack
     assert plan.needs[0].lst_at == now.at
 
 
@@ -260,7 +260,7 @@ def test_a_car_that_does_not_resume_is_charged_in_one_run(more):
 def test_a_running_charge_is_not_paused_when_it_could_not_be_resumed_in_time():
     now = situation(prices=[9, 9, 1, 1, 1], charging=True)
     made = plan_for(now, [Target(energy_kwh=16.1, by=in_hours(5))])  # 2 h 18 min
-    assert charging_minutes(made, now) == [0, 18, 60, 60, 0]
+    assert charging_minutes(made, now) == [18, 0, 60, 60, 0]
     made = plan_for(now, [Target(energy_kwh=28.0, by=in_hours(5))])  # 4 h of the 4 h 30 min before the reserve
     assert charging_minutes(made, now)[0] == 60
 
@@ -299,12 +299,12 @@ def test_a_slot_that_has_begun_goes_on_through_noise():
 
 
 def test_a_pause_shorter_than_the_minimum_is_closed():
-    now = situation(prices=[5, 9, 5, 80])
-    made = plan_for(now, [Target(energy_kwh=7.0 * 2.9, by=in_hours(4))])  # would leave 6 min in the second hour
-    assert charging_minutes(made, now) == [60, 60, 54, 0]
-    open_now = situation(prices=[5, 9, 5, 80], home={"min_dwell": timedelta(0)})
-    made = plan_for(open_now, [Target(energy_kwh=7.0 * 2.9, by=in_hours(4))])
-    assert charging_minutes(made, open_now) == [60, 54, 60, 0]
+    now = situation(prices=[5, 9, 5, 80, 80])
+    made = plan_for(now, [Target(energy_kwh=7.0 * 2.9, by=in_hours(5))])  # would leave 6 min in the second hour
+    assert charging_minutes(made, now) == [60, 60, 54, 0, 0]
+    open_now = situation(prices=[5, 9, 5, 80, 80], home={"min_dwell": timedelta(0)})
+    made = plan_for(open_now, [Target(energy_kwh=7.0 * 2.9, by=in_hours(5))])
+    assert charging_minutes(made, open_now) == [60, 54, 60, 0, 0]
 
 
 def test_the_doubled_hour_is_two_slots():

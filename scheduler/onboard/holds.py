@@ -33,6 +33,7 @@ class Holds:
         self._homes = homes
         self._rehome = rehome
         self._relying: set[str] | None = None  # None until the store has said
+        self._to_be_put_in_force = False
 
     async def look(self, account: Account) -> None:
         """Bar the cars of an account that must not be commanded now, and lift it from those that may."""
@@ -49,9 +50,12 @@ class Holds:
         waiting = held_up(account, self._homes.all(), relying)
         barred = frozenset((self._homes.barred - mine) | wanting | waiting)
         if barred != self._homes.barred:
+            self._to_be_put_in_force = True
             await self._homes.bar(barred)
             log.info("onboarding.barred", vehicles=sorted(barred))
+        if self._to_be_put_in_force:
             await self._rehome()
+            self._to_be_put_in_force = False
 
     async def _learn(self, account: Account) -> set[str]:
         """Keep which cars of an account without a charger cannot be commanded by themselves."""

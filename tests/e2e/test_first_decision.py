@@ -67,7 +67,7 @@ def test_an_account_that_cannot_be_read_at_the_start_holds_nothing_until_it_can(
         await on.start()
         assert on.app.ready
         assert mode(on) is Mode.CONTROL
-        await on.wait(minutes=20)
+        await on.wait(minutes=23)
         assert mode(on) is Mode.CONTROL
         assert (await on.asked("actions"))["actions"] == []
         on.world.set_outage(down=False)

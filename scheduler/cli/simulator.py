@@ -27,6 +27,9 @@ def simulator(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port on 127.0.0.1; 0 is any free one.")] = 0,
     as_json: JsonOption = False,
     speed: Annotated[float, typer.Option(min=0.01, max=10_000, help="How many times as fast its time runs.")] = 1.0,
+    haste: Annotated[
+        float, typer.Option(min=0.01, max=1_000, help="How many times as quick a car comes home, and devices react.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random in it.")] = 1,
     world: Annotated[WorldName, typer.Option(help="What there is to begin with.")] = WorldName.STANDALONE,
 ) -> None:
@@ -34,7 +37,7 @@ def simulator(
     from simulator.command import main
 
     try:
-        main(port=port, as_json=as_json, speed=speed, seed=seed, world=world.value)
+        main(port=port, as_json=as_json, speed=speed, haste=haste, seed=seed, world=world.value)
     except OSError as error:
         raise Ending(
             NOT_SO, f"port {port} cannot be used: {error.strerror}", remedy="Choose another --port."

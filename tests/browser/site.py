@@ -59,7 +59,10 @@ def beside() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
 
 @contextmanager
 def browsing(drivers: Any, daemon: Any, **look: Any) -> Iterator[Browsing]:
-    """Serve a daemon's dashboard and yield a browser there; `look` is of the browser's context, its size for one."""
+    """Serve a daemon's dashboard and yield a browser there; `look` is of the browser's context, its size for one.
+
+    The drivers end the browser: a close has no limit of time, and could wait for ever.
+    """
     site = site_of(daemon)
     with beside() as do:
         base = do(site.__aenter__()).origin
@@ -76,5 +79,4 @@ def browsing(drivers: Any, daemon: Any, **look: Any) -> Iterator[Browsing]:
             page.wait_for_url(f"{base}/")
             yield person
         finally:
-            browser.close()
             do(site.__aexit__(None, None, None))

@@ -25,8 +25,8 @@ from simulator.world import World
 from storage import open_store
 
 START_AT = datetime(2026, 1, 12, 19, 0, tzinfo=UTC)
-SPEED = 120.0
-PATIENCE_S = 60.0
+SPEED = 60.0
+PATIENCE_S = 90.0
 
 INSIDE = ("before-intent", "after-intent", "after-reply")
 """Steps at which the daemon kills itself; at the others the test does it."""

@@ -42,9 +42,9 @@ def lattice(durations_s: Sequence[float], *, marks_s: Iterable[float], cap_s: fl
     stride = stride_s or _stride(durations_s)
     sums, whole = _sums(durations_s, stride)
     offsets: set[float] = set(sums)
-    points, seen = {0.0, cap_s}, {0.0}
+    points, seen = {0.0, cap_s}, set[float]()
     for mark_s in (cap_s, *marks_s):
-        if not 0 <= mark_s <= cap_s:
+        if not 0 < mark_s <= cap_s:
             continue
         points.add(mark_s)
         kind = round(mark_s % stride, DIGITS) % stride

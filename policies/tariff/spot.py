@@ -7,6 +7,7 @@ from functools import lru_cache
 from policies.tariff.windows import PricedWindow, pieces, require_finite
 from scheduler.core.calendar import local_days
 from scheduler.core.model import Situation
+from scheduler.core.prices import expected
 from scheduler.core.terms import Price, PriceSlot, Term
 from scheduler.core.timeline import Interval
 
@@ -41,7 +42,10 @@ class Spot:
             raise ValueError(f"order must name each of {', '.join(PARTS)} once")
 
     def terms(self, now: Situation) -> Iterable[Term]:
-        """Yield the price of every published slot from the local day's start on; nothing when none is known.
+        """Yield the price of every published slot from the local day's start on, and expected ones after the last.
+
+        Only the market's part is expected, from its recent days; fees and taxes are known. Without any market price
+        nothing is stated.
 
         Raises:
             ValueError: the source's prices are in another currency than the home's.
@@ -97,4 +101,10 @@ class _Same:
 
 @lru_cache(maxsize=64)  # asked at every cycle of every car, changes with the prices and the local day
 def _paid_price(tariff: Spot, market: _Same, span: Interval, timezone: str) -> Price:
-    return Price(slots=tuple(tariff.priced(market.slots, span, timezone)), why=f"spot {tariff.source}")
+    slots = market.slots + _expected(market, span, timezone)
+    return Price(slots=tuple(tariff.priced(slots, span, timezone)), why=f"spot {tariff.source}")
+
+
+@lru_cache(maxsize=16)  # the tariffs of one market share it
+def _expected(market: _Same, span: Interval, timezone: str) -> tuple[PriceSlot, ...]:
+    return expected(market.slots, start=span.start, end=span.end, timezone=timezone)

@@ -4,7 +4,7 @@ The ladder: published prices (`fresh`), expected ones from days that are known (
 (`profile`), nothing at all (`now`). Only the first may justify a STOP; the others place future charging.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -16,7 +16,13 @@ from scheduler.core.model import PriceRung, Situation
 from scheduler.core.terms import Price, PriceSlot, of_type
 
 RECENT = timedelta(days=14)
-"""How far back days are averaged: two of each weekday."""
+"""How far back days are averaged: two of each weekday. `bench/expected_prices.py` compares this rule with others."""
+
+FADING = 0.5
+"""How much of an unusual day's distance from the usual is left a day later."""
+
+DIGITS = 6
+"""Expected prices are no finer than this."""
 
 STEP_S = 900
 DAY_S = 86_400
@@ -54,8 +60,8 @@ class Curve:
 def curve(situation: Situation, *, until: datetime) -> Curve:
     """Return the sum of all stated prices from now until the given instant, and the rung it stands on.
 
-    Each price is first carried on beyond its last slot by what the same local time of day cost on recent days of its
-    kind (working day or weekend). A gap between slots stays unknown.
+    Each price is first carried on beyond its last slot by what is expected there; a tariff that knows more of the past
+    states expected slots itself. A gap between slots stays unknown.
     """
     end_s = max(1.0, (until - situation.at).total_seconds())
     days = _LocalDays(situation.at, situation.home.timezone)
@@ -79,6 +85,27 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
     if days.zone is None:
         return Curve(spans=(Span(0.0, end_s, 0.0, False),), rung=PriceRung.NOW, money=False)
     return Curve(spans=tuple(_profile(days, end_s)), rung=PriceRung.PROFILE, money=False)
+
+
+def expected(slots: Sequence[PriceSlot], *, start: datetime, end: datetime, timezone: str) -> tuple[PriceSlot, ...]:
+    """Return what is expected after the last published of the slots, within a span of time, as unpublished slots.
+
+    The same slots give the same prices for every span. Without slots there is nothing to go by.
+    """
+    if not slots:
+        return ()
+    days = _LocalDays(slots[-1].end, timezone)
+    start_s = max(0.0, (start - days.at).total_seconds())
+    spans = _Expected(slots, days).between(start_s, (end - days.at).total_seconds())
+    return tuple(
+        PriceSlot(
+            start=days.at + timedelta(seconds=span.start_s),
+            end=days.at + timedelta(seconds=span.end_s),
+            per_kwh=span.per_kwh or 0.0,
+            published=False,
+        )
+        for span in spans
+    )
 
 
 class _LocalDays:
@@ -116,24 +143,37 @@ class _LocalDays:
 
 
 class _Expected:
-    """What each quarter of an hour of the local day cost on recent days."""
+    """What each quarter of an hour of the local day is expected to cost, from recent days.
+
+    That is its mean over the last 14 days of its kind (working day or weekend), and on top of it how far the last 24
+    hours known lay above such means: half of that for the first day ahead, half as much for each day more.
+    """
 
     def __init__(self, slots: Sequence[PriceSlot], days: _LocalDays) -> None:
         self._days = days
+        known = [slot for slot in slots if slot.published] or slots
+        self._end_s = (known[-1].end - days.at).total_seconds()
+        steps = list(self._steps(known))
         sums, counts = [0.0] * (2 * STEPS_A_DAY), [0] * (2 * STEPS_A_DAY)
-        since = slots[-1].end - RECENT
-        for slot in slots:
-            if slot.end <= since:
-                continue
-            start_s = (max(slot.start, since) - days.at).total_seconds()
-            end_s = (slot.end - days.at).total_seconds()
-            while start_s < end_s:
-                step = days.step(start_s)
-                sums[step] += slot.per_kwh
-                counts[step] += 1
-                start_s += STEP_S
-        mean = sum(sums) / max(1, sum(counts))
+        for _, step, per_kwh in steps:
+            sums[step] += per_kwh
+            counts[step] += 1
+        mean = sum(sums) / len(steps)
         self._means = [self._mean(step, sums, counts, mean) for step in range(2 * STEPS_A_DAY)]
+        above = [per_kwh - self._means[step] for start_s, step, per_kwh in steps if start_s >= self._end_s - DAY_S]
+        self._above = sum(above) / len(above)
+
+    def _steps(self, slots: Iterable[PriceSlot]) -> Iterator[tuple[float, int, float]]:
+        """Yield recent slots in steps: where each starts, which quarter of the local day it is, and its price."""
+        since_s = self._end_s - RECENT.total_seconds()
+        for slot in slots:
+            end_s = (slot.end - self._days.at).total_seconds()
+            if end_s <= since_s:
+                continue
+            start_s = max(since_s, (slot.start - self._days.at).total_seconds())
+            while start_s < end_s:
+                yield start_s, self._days.step(start_s), slot.per_kwh
+                start_s += STEP_S
 
     @staticmethod
     def _mean(step: int, sums: list[float], counts: list[int], mean: float) -> float:
@@ -144,19 +184,22 @@ class _Expected:
 
     def between(self, start_s: float, end_s: float) -> list[Span]:
         """Return the expected prices of a stretch, neighbours of one price joined."""
-        return _stepped(self._days, start_s, end_s, self._means)
+        return _stepped(self._days, start_s, end_s, self._price)
+
+    def _price(self, at_s: float) -> float:
+        days_ahead = max(1, int((at_s - self._end_s) // DAY_S) + 1)
+        return round(self._means[self._days.step(at_s)] + self._above * FADING**days_ahead, DIGITS)
 
 
 def _profile(days: _LocalDays, end_s: float) -> list[Span]:
-    quarters = [PROFILE[step * STEP_S // 3600] for step in range(STEPS_A_DAY)]
-    return _stepped(days, 0.0, end_s, quarters * 2)
+    return _stepped(days, 0.0, end_s, lambda at_s: PROFILE[days.step(at_s) % STEPS_A_DAY * STEP_S // 3600])
 
 
-def _stepped(days: _LocalDays, start_s: float, end_s: float, values: Sequence[float]) -> list[Span]:
+def _stepped(days: _LocalDays, start_s: float, end_s: float, price: Callable[[float], float]) -> list[Span]:
     spans: list[Span] = []
     while start_s < end_s:
         edge = min(end_s, start_s + STEP_S - (start_s + days.epoch_s) % STEP_S)
-        value = values[days.step(start_s)]
+        value = price(start_s)
         if spans and spans[-1].per_kwh == value:
             spans[-1] = spans[-1]._replace(end_s=edge)
         else:

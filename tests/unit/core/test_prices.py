@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from scheduler.core.model import PriceRung, PriceSeries
-from scheduler.core.prices import curve
+from scheduler.core.prices import curve, expected
 from scheduler.core.terms import Price
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation
 
@@ -63,6 +63,42 @@ def test_days_far_back_do_not_count():
     old = price_slots([5.0] * 24, start=NOW - timedelta(days=30))
     recent = price_slots([1.0] * 24, start=NOW - timedelta(days=1))
     assert told(situation(terms=[Price(slots=old + recent)]), 3) == ["?1.0"] * 3
+
+
+def test_of_an_unusual_day_half_is_left_a_day_later_and_half_of_that_the_next():
+    """Thirteen working days and weekends at 2 by night and 4 by day; then a Friday that is 1.4 dearer throughout."""
+    friday = datetime(2025, 11, 20, 23, 0, tzinfo=UTC)
+    usual = [2.0] * 12 + [4.0] * 12
+    past = price_slots(usual * 13, start=friday - timedelta(days=13))
+    unusual = price_slots([per_kwh + 1.4 for per_kwh in usual], start=friday)
+    now = situation(at=friday, terms=[Price(slots=past + unusual)])
+    mean = 1.4 / 10  # by which the unusual day lifts the mean of ten working days
+    above = 1.4 - mean
+    found = [float(str(price).removeprefix("?")) for price in told(now, 24 * 5)]
+    weekend, monday = found[24:72], found[72:96]
+    assert weekend[:24] == [pytest.approx(per_kwh + above / 2) for per_kwh in usual]
+    assert weekend[24:] == [pytest.approx(per_kwh + above / 4) for per_kwh in usual]
+    assert monday == [pytest.approx(per_kwh + mean + above / 8) for per_kwh in usual]
+
+
+def test_expected_slots_are_marked_and_never_replace_published_ones():
+    slots = price_slots([1.0, None, 3.0])
+    found = expected(slots, start=NOW, end=in_hours(30), timezone="Europe/Oslo")
+    assert found[0].start == slots[-1].end
+    assert found[-1].end == in_hours(30)
+    assert not any(slot.published for slot in found)
+    assert expected((), start=NOW, end=in_hours(3), timezone="Europe/Oslo") == ()
+    assert expected(slots, start=NOW, end=in_hours(2), timezone="Europe/Oslo") == ()
+
+
+def test_what_a_tariff_expects_itself_is_kept_and_is_no_history():
+    own = price_slots([7.0] * 3, start=in_hours(2), published=False)
+    now = situation(terms=[Price(slots=price_slots([1.0, 2.0]) + own)])
+    assert told(now, 6) == [1.0, 2.0, "?7.0", "?7.0", "?7.0", "?1.5"]
+
+
+def test_negative_prices_are_expected_again_as_they_were():
+    assert told(situation(prices=[-5.0] * 12 + [0.0] * 12), 25)[24:] == ["?-5.0"]
 
 
 def test_expected_prices_follow_the_local_clock_across_its_change():

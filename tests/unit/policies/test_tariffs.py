@@ -12,9 +12,8 @@ from tests.unit.policies.builders import AT, market, situation, utc
 HOUR = timedelta(hours=1)
 
 
-def slots(policy, now):
-    terms = list(policy.terms(now))
-    return terms[0].slots if terms else ()
+def slots(policy, now, *, published=True):
+    return tuple(slot for term in policy.terms(now) for slot in term.slots if slot.published is published)
 
 
 def prices(policy, now) -> list[float]:
@@ -125,3 +124,57 @@ def test_prices_in_another_currency_are_refused():
 def test_formulas_without_a_meaning_are_refused(settings):
     with pytest.raises(ValueError, match="must"):
         Spot(source="spot", **settings)
+
+
+def days_of(*means, start, amplitude=0.05):
+    """Return a market of whole days, each dear by day and cheap by night around its own mean."""
+    hours = [mean + (amplitude if 6 <= hour < 18 else -amplitude) for mean in means for hour in range(24)]
+    return market(*hours, start=start)
+
+
+def test_after_the_last_published_price_recent_days_are_expected_as_far_as_the_horizon():
+    start = utc("2025-12-21T23:00")  # two weeks before a Monday, in local days
+    now = situation(at=utc("2026-01-04T12:00"), prices=[days_of(*[0.2] * 14, start=start)])
+    found = slots(Spot(source="spot", tax_per_kwh=0.1, vat_pct=25), now, published=False)
+    assert found[0].start == utc("2026-01-04T23:00")
+    assert found[-1].end >= now.at + now.limits.horizon
+    assert all(a.end == b.start for a, b in itertools.pairwise(found))
+    assert {round(one.per_kwh, 6) for one in found} == {0.3125, 0.4375}
+
+
+def test_fees_of_days_without_a_price_are_those_of_their_own_hours():
+    fees = (PricedWindow(per_kwh=0.01), PricedWindow(days=frozenset({2}), start=time(8), end=time(9), per_kwh=0.5))
+    now = situation(prices=[market(*[0.2] * 24, start=utc("2026-01-04T23:00"))])
+    found = slots(Spot(source="spot", grid_fees=fees), now, published=False)
+    dear = [one for one in found if one.per_kwh > 0.3]
+    assert [(one.start, round(one.per_kwh, 6)) for one in dear] == [(utc("2026-01-07T07:00"), 0.7)]
+
+
+def test_what_is_expected_stays_the_same_all_day_and_through_midnight():
+    series = days_of(0.1, 0.2, 0.3, 0.4, start=utc("2026-01-02T23:00"))
+    tariff = Spot(source="spot")
+    instants = [utc("2026-01-05T14:00"), utc("2026-01-05T22:59"), utc("2026-01-05T23:00"), utc("2026-01-06T12:00")]
+    stated = [
+        {(s.start, s.per_kwh) for s in slots(tariff, situation(at=at, prices=[series]), published=False)}
+        for at in instants
+    ]
+    assert stated[0] == stated[1]
+    assert stated[1] < stated[2]  # a day more of the same
+    assert stated[2] == stated[3]
+
+
+def test_days_before_today_are_carried_to_the_plan_though_they_are_not_stated():
+    """Only the market knows them: the week was dear in the morning, the two days that are published are flat."""
+    week = [*[0.5] * 6, *[0.1] * 18] * 7
+    now = situation(at=utc("2026-01-12T12:00"), prices=[market(*week, *[0.1] * 48, start=utc("2026-01-04T23:00"))])
+    (stated,) = Spot(source="spot").terms(now)
+    assert stated.slots[0].start == utc("2026-01-11T23:00")
+    expected = {one.start: one.per_kwh for one in stated.slots if not one.published}
+    assert expected[utc("2026-01-13T23:00")] > 2 * expected[utc("2026-01-14T05:00")]
+
+
+def test_a_market_that_ended_days_ago_is_expected_from_today_on():
+    now = situation(prices=[market(*[0.3] * 24, start=AT - timedelta(days=4))])
+    found = slots(Spot(source="spot"), now, published=False)
+    assert (found[0].start, {one.per_kwh for one in found}) == (utc("2026-01-04T23:00"), {0.3})
+    assert slots(Spot(source="spot"), now) == ()

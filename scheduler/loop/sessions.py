@@ -87,13 +87,13 @@ def _cost(flows: Iterable[Flow], slots: Sequence[PriceSlot]) -> float | None:
 
 
 def total_price(terms: Iterable[Stated]) -> tuple[PriceSlot, ...]:
-    """Add up all prices where every one of them has a slot."""
-    prices = of_type(terms, Price)
+    """Add up all prices where every one of them has a published slot: what is expected was never paid."""
+    prices = [tuple(slot for slot in price.slots if slot.published) for price in of_type(terms, Price)]
     if not prices:
         return ()
-    total = prices[0].slots
-    for price in prices[1:]:
-        total = _added(total, price.slots)
+    total = prices[0]
+    for slots in prices[1:]:
+        total = _added(total, slots)
     return total
 
 

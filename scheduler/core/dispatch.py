@@ -142,7 +142,7 @@ def _in_flight(now: Situation, action: Action, wanted: Want) -> Objection | None
     if command is None:
         return None
     if command.action is action:
-        return _against("in-flight", f"{action} was sent at {command.sent_at:%H:%M:%SZ} and is not finished.")
+        return _against("in-flight", f"{action} was sent at {command.sent_at:%H:%MZ} and is not finished.")
     if wanted.why in HANDS_ON and command.state not in UNANSWERED:
         return None
     return _against("in-flight", f"{command.action} is not finished; {action} has to wait for it.")

@@ -73,7 +73,8 @@ def _plan_lines(plan: View, *, at: datetime, timezone: str) -> list[View]:
     energy = sum(slot["energy_kwh"] for slot in plan["slots"])
     if plan["slots"]:
         cost = "" if plan["cost"] is None else f", for {plan['cost']:.2f}"
-        lines.append(_line(f"{energy:.1f} kWh in {len(plan['slots'])} slots{cost}.", "slots"))
+        count = len(plan["slots"])
+        lines.append(_line(f"{energy:.1f} kWh in {count} {'slot' if count == 1 else 'slots'}{cost}.", "slots"))
     else:
         lines.append(_line("No charging is planned.", "slots"))
     lines.append(_line(f"Planned on {RUNGS[plan['rung']]}.", plan["rung"]))

@@ -1,6 +1,7 @@
 """The prices known: fetched from the sources, kept in the store, given to every situation."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -72,7 +73,7 @@ class PriceBook:
         before = self._series.get(name)
         if before is not None and _same(before.slots, series.slots):
             return False
-        self._series[name] = series
+        self._series[name] = series if before is None else _with_past(series, before, since=now - BACK)
         log.info(
             "prices.arrived",
             source=name,
@@ -87,6 +88,14 @@ class PriceBook:
 
     def _tell(self) -> None:
         self._on_news(tuple(self._series.values()))
+
+
+def _with_past(series: PriceSeries, before: PriceSeries, *, since: datetime) -> PriceSeries:
+    """Put before a series what is known of the time before it: many sources tell of today and tomorrow alone."""
+    if not series.slots or (before.zone, before.currency) != (series.zone, series.currency):
+        return series
+    past = tuple(slot for slot in before.slots if since < slot.end <= series.slots[0].start)
+    return replace(series, slots=past + series.slots)
 
 
 def _same(before: Iterable[PriceSlot], after: Iterable[PriceSlot]) -> bool:

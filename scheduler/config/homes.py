@@ -74,10 +74,13 @@ def _in_words(text: str, others: list[Home]) -> str:
 
 def table_of(home: Home) -> dict[str, Any]:
     """Return a home in the shape of one `[[home]]`, without what stands at its default."""
-    table = {name: value for name, value in _changed(home, FRESH) if name not in {"vehicles", "policies", "min_dwell"}}
+    apart = {"vehicles", "policies", "min_dwell", "slack"}
+    table = {name: value for name, value in _changed(home, FRESH) if name not in apart}
     table = {"id": home.id, "user_id": home.user_id, "timezone": home.timezone} | table
     if home.min_dwell != FRESH.min_dwell:
         table["min_dwell_min"] = home.min_dwell / timedelta(minutes=1)
+    if home.slack is not None:
+        table["slack_min"] = home.slack / timedelta(minutes=1)
     if home.vehicles:
         table["vehicle"] = [{"id": one.id} | dict(_changed(one, VehicleSpec(id="-"))) for one in home.vehicles]
     if home.policies:

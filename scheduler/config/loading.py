@@ -221,11 +221,12 @@ def _enode(file: File, kept: Mapping[str, Found | None]) -> Enode:
 
 def home_of(table: HomeTable) -> Home:
     """Return the home that a table describes."""
-    taken = {"vehicle", "policy", "latitude", "longitude", "min_dwell_min"}
+    taken = {"vehicle", "policy", "latitude", "longitude", "min_dwell_min", "slack_min"}
     same = {name: getattr(table, name) for name in type(table).model_fields if name not in taken}
     return Home(
         **same,
         min_dwell=timedelta(minutes=table.min_dwell_min),
+        slack=None if table.slack_min is None else timedelta(minutes=table.slack_min),
         vehicles=tuple(VehicleSpec(**car.model_dump()) for car in table.vehicle),
         policies=tuple(PolicySpec(name=one.name, settings=as_json(one.model_extra or {})) for one in table.policy),
     )

@@ -280,6 +280,7 @@ class HomeTable(Table):
     max_kw: Number | None = Field(default=None, gt=0, le=1000)
     start_cost: Number = Field(default=0.0, ge=0, le=1000)
     min_dwell_min: Number = Field(default=10.0, ge=1, le=240)
+    slack_min: Number | None = Field(default=None, ge=0, le=480)
     vehicle: tuple[VehicleTable, ...] = ()
     policy: tuple[PolicyTable, ...] = ()
 

@@ -4,10 +4,15 @@
 prices are on the grid side.
 """
 
+import math
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from statistics import median_low
+
+import numpy as np
 
 from scheduler.core.charging import ChargeCurve
-from scheduler.core.model import Situation
+from scheduler.core.model import BAND_PCT, Learned, Situation, TaperBand
 
 CHARGE_EFFICIENCY = 0.90
 """Battery-side energy per grid-side energy. Onboard chargers lose 5 to 15 %; the low side of the usual keeps needs
@@ -21,6 +26,18 @@ DEFAULT_START_LATENCY = timedelta(seconds=60)
 
 RAMP_UP = timedelta(minutes=5)
 """A session's power counts only once charging has lasted this long: cars begin slowly."""
+
+LEVEL_KW = 0.1
+"""Learned powers in the taper count in steps of this, rounded down: plans do not tremble with them."""
+
+SLIGHT = 0.05
+"""A fall of power by less than this share is none: each fall makes a plan longer to find."""
+
+TAPER_TOLERANCE = 0.9
+"""In its taper a car takes less than usual only from here down: a state of charge is told in whole points."""
+
+LEAST_SPAN_PCT = 0.01
+"""A full car has a curve, too."""
 
 LEAST_POWER_KW = 0.1
 LEAST_CAPACITY_KWH, GREATEST_CAPACITY_KWH = 1.0, 1000.0
@@ -82,25 +99,95 @@ def pessimistic_power_kw(situation: Situation) -> float | None:
     The least of what is configured, what was learned (with a margin), and what the home allows; a car that has been
     charging more slowly than that for a while counts with what it takes now.
     """
-    vehicle, learned, limit = situation.vehicle, situation.learned, situation.home.max_kw
-    known = [vehicle.charge_power_kw, learned.power_kw and learned.power_kw * LEARNED_POWER_MARGIN, limit]
-    if _charging_steadily(situation):
-        known.append(situation.observation.charge.power_kw)
-    sane = [power for power in known if power is not None and power > LEAST_POWER_KW]
-    return min(sane) if sane else None
+    return _least([_full_power_kw(situation), _steady_kw(situation)])
 
 
-def charge_curve(situation: Situation) -> ChargeCurve | None:
-    """Return the charge curve that plans count on, from the present state of charge on; None when nothing tells it."""
-    power_kw = pessimistic_power_kw(situation)
-    return None if power_kw is None else ChargeCurve.at(power_kw)
+def charge_curve(situation: Situation, *, low_pct: float | None) -> ChargeCurve | None:
+    """Return the charge curve that plans count on, from a state of charge on; None when nothing tells the power.
+
+    It begins at the pessimistic power and falls as the car's own sessions have shown, never rising again. Without a
+    state of charge, a capacity or such sessions it is one power: how a car tapers is its own, and what a session of its
+    own will show first is covered by the reserve before the departure.
+    """
+    power_kw, capacity = pessimistic_power_kw(situation), usable_capacity_kwh(situation)
+    full_kw = _full_power_kw(situation)
+    if power_kw is None or full_kw is None or capacity is None or low_pct is None:
+        return None if power_kw is None else ChargeCurve.at(power_kw)
+    levels = _levels(situation.learned, full_kw)
+    share = 1.0
+    if levels and levels[0][0] <= low_pct:  # it tapers: what it takes now is little, and how little tells of the rest
+        seen_kw, expected_kw = _steady_kw(situation), _expected_kw(situation.learned, low_pct)
+        power_kw = full_kw
+        share = 1.0 if seen_kw is None else min(1.0, seen_kw / min(full_kw, TAPER_TOLERANCE * expected_kw))
+    return _falling([(0.0, power_kw), *levels], from_pct=low_pct, capacity=capacity, share=share)
 
 
-def _charging_steadily(situation: Situation) -> bool:
-    session = situation.session
-    if session is None or session.started_since is None or situation.observation.charge.charging is not True:
-        return False
-    return situation.at - session.started_since >= RAMP_UP
+def tapers_at(learned: Learned, soc_pct: float) -> bool:
+    """Tell whether the car is known to take less than its full power at a state of charge."""
+    levels = _levels(learned, (learned.power_kw or 0.0) * LEARNED_POWER_MARGIN)
+    return bool(levels) and levels[0][0] <= soc_pct
+
+
+def _falling(levels: Sequence[tuple[float, float]], *, from_pct: float, capacity: float, share: float) -> ChargeCurve:
+    """Return the curve through levels of power, each from a state of charge on."""
+    points, least_kw = [(0.0, 0.0)], math.inf
+    for (start_pct, power_kw), (end_pct, _) in zip(levels, [*levels[1:], (FULL_PCT, 0.0)], strict=True):
+        least_kw = min(least_kw, power_kw)
+        if end_pct <= from_pct and end_pct < FULL_PCT:
+            continue
+        span_pct = max(end_pct - max(start_pct, from_pct), LEAST_SPAN_PCT)
+        energy_kwh = grid_energy(span_pct / 100 * capacity)
+        seconds, charged_kwh = points[-1]
+        points.append((seconds + energy_kwh / (least_kw * share) * 3600, charged_kwh + energy_kwh))
+    return ChargeCurve(points=tuple(points))
+
+
+def _levels(learned: Learned, full_kw: float) -> list[tuple[float, float]]:
+    """Return where the power falls and to what [from % on, kW, with the margin], as the car's own sessions taught.
+
+    Bands that nothing is known of take what the one before them does.
+    """
+    levels: list[tuple[float, float]] = []
+    level_kw = full_kw
+    for band in learned.taper:
+        power_kw = math.floor(round(_usual_kw(band) * LEARNED_POWER_MARGIN / LEVEL_KW, 6)) * LEVEL_KW
+        if LEAST_POWER_KW < power_kw < (1 - SLIGHT) * level_kw:
+            levels.append((band.from_pct, power_kw))
+            level_kw = power_kw
+    return levels
+
+
+def _usual_kw(band: TaperBand) -> float:
+    return median_low(band.kws)
+
+
+def _expected_kw(learned: Learned, soc_pct: float) -> float:
+    """Return what the car usually takes at a state of charge in its taper, in a line from band to band."""
+    known = [(band.from_pct + BAND_PCT / 2, _usual_kw(band)) for band in learned.taper]
+    if len(known) > 1:  # on to the last band's end, as steeply as before
+        (before_pct, before_kw), (last_pct, last_kw) = known[-2:]
+        fall_kw = (before_kw - last_kw) / (last_pct - before_pct) * BAND_PCT / 2
+        known.append((last_pct + BAND_PCT / 2, max(last_kw - fall_kw, last_kw / 2)))
+    return float(np.interp(soc_pct, [pct for pct, _ in known], [kw for _, kw in known]))
+
+
+def _full_power_kw(situation: Situation) -> float | None:
+    """Return the power that plans count on below the taper, whatever the car takes now."""
+    learned_kw = situation.learned.power_kw
+    margin_kw = None if learned_kw is None else learned_kw * LEARNED_POWER_MARGIN
+    return _least([situation.vehicle.charge_power_kw, margin_kw, situation.home.max_kw])
+
+
+def _least(powers: Iterable[float | None]) -> float | None:
+    return min((power for power in powers if power is not None and power > LEAST_POWER_KW), default=None)
+
+
+def _steady_kw(situation: Situation) -> float | None:
+    """Return what the car takes now, once it has been charging for a while."""
+    session, charge = situation.session, situation.observation.charge
+    if session is None or session.started_since is None or charge.charging is not True:
+        return None
+    return _least([charge.power_kw]) if situation.at - session.started_since >= RAMP_UP else None
 
 
 def start_latency(situation: Situation) -> timedelta:

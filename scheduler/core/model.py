@@ -90,7 +90,8 @@ class Home:
     """An Enode user, a location, chargers, vehicles, a tariff and an ordered list of policies.
 
     `max_kw` bounds the power at the home; `min_dwell` is the shortest run and pause of a plan. `start_cost` is what one
-    more start is worth avoiding [home currency]; the planner in its present form does not weigh it yet.
+    more start is worth avoiding [home currency]. `slack` is how long before a departure a plan means to be done, in
+    place of `Limits.r_out`.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Home:
     max_kw: float | None = None
     start_cost: float = 0.0
     min_dwell: timedelta = timedelta(minutes=10)
+    slack: timedelta | None = None
     vehicles: tuple[VehicleSpec, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
 
@@ -185,6 +187,19 @@ class Flow:
     kw: float
 
 
+BAND_PCT = 5.0
+"""How wide a band of state of charge is [points]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BandSeen:
+    """What a session took while the state of charge was in one band: energy [kWh, grid side] and how long it took."""
+
+    from_pct: float
+    kwh: float = 0.0
+    hours: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
     """From an accepted plugged-in observation to a confirmed unplug (unplugged for `T_unplug`, or seen elsewhere)."""
@@ -209,6 +224,15 @@ class Session:
     held_since: datetime | None = None  # by our own verified STOP
     started_since: datetime | None = None  # charging since, by source time
     max_kw: float = 0.0  # highest power seen
+    bands: tuple[BandSeen, ...] = ()  # ordered; where the power may fall as the battery fills
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaperBand:
+    """The mean power in one band of state of charge, in the latest sessions that passed it [kW, grid side]."""
+
+    from_pct: float
+    kws: tuple[float, ...]  # newest last
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,6 +244,7 @@ class Learned:
     session_energy_kwh: tuple[float, ...] = ()  # latest sessions, newest last, at most 100
     latencies_s: tuple[float, ...] = ()  # newest last, at most 50
     no_pause: bool = False
+    taper: tuple[TaperBand, ...] = ()  # ordered
 
 
 class PriceRung(StrEnum):

@@ -125,8 +125,9 @@ def missing_kwh(soc_pct: float, target_pct: float, capacity: float) -> float:
 
 
 def reserved_deadline(situation: Situation, by: datetime) -> datetime:
-    """Return the instant by which the plan means to be done: the outage reserve and the START latency before `by`."""
-    return by - situation.limits.r_out - start_latency(situation)
+    """Return the instant by which the plan means to be done: the home's slack and the START latency before `by`."""
+    slack = situation.home.slack
+    return by - (situation.limits.r_out if slack is None else slack) - start_latency(situation)
 
 
 def latest_start(*, at: datetime, seconds: float, deadline: datetime, not_permitted: Iterable[Interval]) -> datetime:

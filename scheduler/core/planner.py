@@ -50,7 +50,7 @@ def plan(situation: Situation) -> Plan:
     asked = (wanted, running(situation), of_type(situation.terms, Target), of_type(situation.terms, Opportunity))
     if not any(asked):
         return Plan(rung=curve(situation, until=situation.at).rung)
-    taking = charge_curve(situation)
+    taking = charge_curve(situation, low_pct=charge.low_pct)
     known = [claim for claim in wanted if claim.energy_kwh is not None]
     if taking is None or (wanted and not known):
         why = UNKNOWN_POWER if taking is None else UNKNOWN_CAPACITY

@@ -9,12 +9,12 @@ from scheduler.core.accept import DROP_PCT
 from scheduler.core.battery import PLUG_IN_GRACE
 from scheduler.core.command import Action
 from scheduler.core.gate import place
+from scheduler.core.learning import bands_seen, power_learned, taper_learned
 from scheduler.core.model import (
     Desired,
     Flow,
     Hand,
     Home,
-    Learned,
     Limits,
     Override,
     Place,
@@ -30,12 +30,6 @@ UNMOVED_KWH = 0.5
 
 METER_GAP = timedelta(minutes=45)
 """Power is not carried over a longer silence than this."""
-
-TAPER_FROM_PCT = 80.0
-"""Above this the car may take less than it could: nothing is learned about its power there."""
-
-LEARN_DOWN, LEARN_UP = 0.5, 0.2
-"""How far one reading moves the learned power."""
 
 FLOWS_KEPT = 400
 SESSIONS_KEPT = 100
@@ -66,7 +60,7 @@ def follow(
         if seen.charge.plugged is not True:
             return state, []
         return _open(state, home=home, at=at)
-    state = _soc_kept(_metered(state, before.charge, seen.charge), before.battery.soc_pct)
+    state = _soc_kept(_metered(state, before), before.battery.soc_pct)
     state = _started(state, before.charge)
     state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
     return _plug_kept(state, home=home, at=at), hands
@@ -153,7 +147,7 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
     learned = state.learned
     if session.at_home and session.energy_kwh > 0:
         sessions = (*learned.session_energy_kwh, round(session.energy_kwh, 3))[-SESSIONS_KEPT:]
-        learned = replace(learned, session_energy_kwh=sessions)
+        learned = taper_learned(replace(learned, session_energy_kwh=sessions), session)
     return replace(
         state,
         session=None,
@@ -179,15 +173,16 @@ def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState
     return state
 
 
-def _metered(state: VehicleState, before: ChargeFacet, after: ChargeFacet) -> VehicleState:
+def _metered(state: VehicleState, before: Observation) -> VehicleState:
     """Add the energy that flowed between two readings: the power of the earlier one, held (grid side)."""
     assert state.session is not None
+    seen, after = state.observation, state.observation.charge
     session = replace(state.session, max_kw=max(state.session.max_kw, after.power_kw or 0.0))  # dated or not (S1a)
     if after.at is None or (session.metered_at is not None and after.at <= session.metered_at):
         return replace(state, session=session)
-    state = replace(state, learned=_power_learned(state.learned, after, soc_pct=state.observation.battery.soc_pct))
+    state = replace(state, learned=power_learned(state.learned, session, seen))
     since = session.metered_at or after.at
-    power = before.power_kw if before.charging and before.power_kw else 0.0
+    power = before.charge.power_kw if before.charge.charging and before.charge.power_kw else 0.0
     span = after.at - since
     if power <= 0 or span > METER_GAP:
         return replace(state, session=replace(session, metered_at=after.at))
@@ -196,6 +191,7 @@ def _metered(state: VehicleState, before: ChargeFacet, after: ChargeFacet) -> Ve
         energy_kwh=session.energy_kwh + power * (span / timedelta(hours=1)),
         flows=_joined(session.flows, Flow(start=since, end=after.at, kw=power)),
         metered_at=after.at,
+        bands=bands_seen(session, before, seen, since=since),
     )
     return replace(state, session=session)
 
@@ -206,16 +202,6 @@ def _started(state: VehicleState, before: ChargeFacet) -> VehicleState:
     if now.charging is None or now.charging == before.charging:
         return state
     return replace(state, session=replace(session, started_since=now.at if now.charging else None))
-
-
-def _power_learned(learned: Learned, charge: ChargeFacet, *, soc_pct: float | None) -> Learned:
-    """Move the learned power towards what is seen, below the taper only; faster down than up (P28)."""
-    if not charge.charging or not charge.power_kw or (soc_pct is not None and soc_pct >= TAPER_FROM_PCT):
-        return learned
-    if learned.power_kw is None:
-        return replace(learned, power_kw=charge.power_kw)
-    share = LEARN_DOWN if charge.power_kw < learned.power_kw else LEARN_UP
-    return replace(learned, power_kw=learned.power_kw + share * (charge.power_kw - learned.power_kw))
 
 
 def _joined(flows: tuple[Flow, ...], new: Flow) -> tuple[Flow, ...]:

@@ -84,6 +84,14 @@ def test_a_small_file_has_defaults_for_everything_else(write):
     assert warnings(settings, at=NOW) == ()
 
 
+@pytest.mark.parametrize(
+    ("line", "slack"), [("", None), ("slack_min = 45", timedelta(minutes=45)), ("slack_min = 0", timedelta(0))]
+)
+def test_a_home_may_have_a_slack_of_its_own(write, line, slack):
+    [home] = load(write(ENODE + HOME + line + "\n"), ENVIRON).homes
+    assert home.slack == slack
+
+
 def test_systemds_directories_are_the_defaults_under_systemd(write):
     settings = load(
         write(ENODE), ENVIRON | {"STATE_DIRECTORY": "/var/lib/kwhen", "RUNTIME_DIRECTORY": "/run/kwhen:/run/x"}
@@ -364,6 +372,10 @@ def test_every_problem_is_named_at_once_with_line_and_key(refused):
                 ("charge_power_kw", 0), ("charge_power_kw", 401), ("charge_power_kw", -1), ("charge_power_kw", "nan"),
                 ("energy_per_session_kwh", 0),
             ]
+        ),
+        *(
+            pytest.param(ENODE + HOME + f"slack_min = {value}\n", "home[0].slack_min: should be", id=f"slack-{value}")
+            for value in (-1, 481, "nan")
         ),
         pytest.param(ENODE + HOME + CAR + "capacity_kwh = true\n", "must be a number, not true", id="C07-bool"),
         pytest.param(ENODE + HOME + 'currency = "€"\n', "three capital letters", id="currency"),

@@ -27,6 +27,7 @@ charger_ids = ["c-1"]
 latitude = 59.9
 longitude = 10.7
 min_dwell_min = 15
+slack_min = 45
 [[home.vehicle]]
 id = "v-1"
 name = "Blue \\"one\\""
@@ -94,7 +95,7 @@ def test_a_home_of_the_file_is_written_as_it_stands_there(settings):
     lines = toml_of(table_of(home))
     [back] = tomllib.loads(lines)["home"]
     assert back["vehicle"] == [{"id": "v-1", "name": 'Blue "one"', "capacity_kwh": 58.0}]
-    assert (back["min_dwell_min"], back["charger_ids"]) == (15.0, ["c-1"])
+    assert (back["min_dwell_min"], back["slack_min"], back["charger_ids"]) == (15.0, 45.0, ["c-1"])
     other = load_again(settings, lines)
     assert other.homes == settings.homes
 

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.core.battery import estimate_soc
 from scheduler.core.model import Hand, Learned, Overdue, Override, Quality, Will
-from scheduler.core.needs import OVERDUE, OVERRIDE, Tier, barriers, claims, full_kwh, latest_start
+from scheduler.core.needs import OVERDUE, OVERRIDE, Tier, barriers, claims, full_kwh, latest_start, reserved_deadline
 from scheduler.core.terms import Block, Target
 from tests.unit.core.builders import NOW, in_hours, situation, span
 
@@ -170,3 +170,18 @@ def test_a_reading_that_stands_still_does_not_charge_beyond_the_target():
     terms = [Target(soc_pct=80, by=in_hours(8))]
     assert energies(situation(**frozen, energy_kwh=30.0, terms=terms)) == [33.333]  # 75 % by the meter
     assert energies(situation(**frozen, energy_kwh=34.0, terms=terms)) == [0.0]  # 81 % by the meter
+
+
+@pytest.mark.parametrize(
+    ("home", "reserve_min"),
+    [
+        pytest.param({}, 30, id="the-outage-reserve"),
+        pytest.param({"slack": timedelta(minutes=90)}, 90, id="the-homes-own-slack"),
+        pytest.param({"slack": timedelta(0)}, 0, id="none-at-all"),
+    ],
+)
+def test_a_plan_is_done_the_slack_before_a_departure(home, reserve_min):
+    by = in_hours(8)
+    learned = Learned(start_latency_s=120.0)
+    found = reserved_deadline(situation(home=home, learned=learned), by)
+    assert by - found == timedelta(minutes=reserve_min + 2)

@@ -20,7 +20,9 @@ DIGITS = 6
 
 LEAST_STEP_S = 60
 OFTEN = 3
-MOST_SUMS = 12
+MOST_SUMS = 32
+"""Cuts on whole minutes leave 15 sums in a quarter of an hour, and an odd first piece doubles them."""
+
 MOST_STATES = 3000
 
 

@@ -34,17 +34,25 @@ class Lattice:
     whole: bool
 
 
-def lattice(durations_s: Sequence[float], *, marks_s: Iterable[float], cap_s: float, stride_s: float = 0.0) -> Lattice:
+def lattice(
+    durations_s: Sequence[float],
+    *,
+    marks_s: Iterable[float],
+    cap_s: float,
+    stride_s: float = 0.0,
+    sure_s: Iterable[float] = (),
+) -> Lattice:
     """Return the amounts for steps of such durations.
 
     `marks_s` come in the order of their weight: when there would be more than `MOST_STATES` amounts, the later ones are
-    only points, and a plan may be off its optimum by what a part of a step costs. `stride_s` is a divisor of the
-    regular steps, 0 to find it.
+    only points, and a plan may be off its optimum by what a part of a step costs. Where anything is left out, `sure_s`
+    are amounts too: those of the plans that there must be a way to. `stride_s` is a divisor of the regular steps, 0 to
+    find it.
     """
     stride = stride_s or _stride(durations_s)
     sums, whole = _sums(durations_s, stride)
     offsets: set[float] = set(sums)
-    points, seen = {0.0, cap_s}, set[float]()
+    points, seen, left_out = {0.0, cap_s}, set[float](), not whole
     for mark_s in (cap_s, *marks_s):
         if not 0 < mark_s <= cap_s:
             continue
@@ -56,6 +64,10 @@ def lattice(durations_s: Sequence[float], *, marks_s: Iterable[float], cap_s: fl
         more = {round((mark_s + sign * part) % stride, DIGITS) % stride for part in sums for sign in (1, -1)}
         if len(offsets | more) * (cap_s / stride + 1) <= MOST_STATES:
             offsets |= more
+        else:
+            left_out = True
+    if left_out:
+        points.update(amount_s for amount_s in sure_s if 0 <= amount_s <= cap_s)
     cells = np.arange(0.0, cap_s + stride, stride)
     found = (cells[:, None] + np.array(sorted(offsets))[None, :]).ravel()
     made = np.concatenate([found[found <= cap_s], np.array(sorted(points))])

@@ -253,8 +253,22 @@ def _amounts(task: Task, durations: Sequence[float]) -> tuple[Floats, bool]:
     arrays = [some for some in (task.floor_s, task.top_s, task.forced_s, task.pause_floor_s) if some is not None]
     bounds = [sorted(set(some.tolist())) for some in arrays]
     marks = [*chain(*bounds), *(end_s for _, end_s, _ in task.worth), *task.curve.kinks_s]
-    made = lattice(durations, marks_s=marks, cap_s=task.cap_s, stride_s=task.stride_s)
+    sure = _extremes(task, durations)
+    made = lattice(durations, marks_s=marks, cap_s=task.cap_s, stride_s=task.stride_s, sure_s=sure)
     return made.amounts_s, made.whole
+
+
+def _extremes(task: Task, durations: Sequence[float]) -> list[float]:
+    """Return what is charged by each edge as early as can be, and as late: one of these meets whatever is due."""
+    amounts, charged_s = [], 0.0
+    for top_s, duration_s in zip(task.top_s.tolist(), durations, strict=True):
+        charged_s = max(charged_s, min(top_s, task.cap_s, charged_s + duration_s))
+        amounts.append(charged_s)
+    left_s = task.cap_s
+    for duration_s in reversed(durations):
+        left_s -= duration_s
+        amounts.append(left_s)
+    return amounts
 
 
 def _levels(task: Task, least_s: float) -> int:

@@ -57,7 +57,7 @@ class Task:
 
     With `once`, charging is one unbroken run. Where a car that has charged before is paused, `pause_floor_s` must be
     reached by then: what is left still fits after a START that fails at first. A car that waits for its first start
-    is not paused.
+    is not paused; one that is `paused` already is so from the beginning.
     """
 
     edges_s: Floats
@@ -74,6 +74,7 @@ class Task:
     least_pause_s: float = 0.0
     once: bool = False
     running: bool = False
+    paused: bool = False
     pause_floor_s: Floats | None = None
     amounts_s: Floats | None = None
 
@@ -181,7 +182,12 @@ class Table:
     @property
     def cost(self) -> float:
         """What a car that has charged nothing yet is still to pay; infinite when there is no way."""
-        return float(self.on[0, -1, 0] if self.task.running else self.off[0, -1, 0])
+        return float(self.on[0, -1, 0] if self.task.running else self.off[0, self.first_off, 0])
+
+    @property
+    def first_off(self) -> int:
+        """The level of `off` on which a car that does not charge begins: it waits for its first start, or is paused."""
+        return self.pauses - 1 if self.task.paused else int(self.off.shape[1]) - 1
 
     @property
     def pauses(self) -> int:
@@ -373,9 +379,9 @@ class _Trace:
         self._pieces: list[tuple[float, float]] = []
 
     def runs(self) -> list[Run]:
-        task, table_levels = self._table.task, self._table.off.shape[1]
+        task = self._table.task
         step, amount, charging = 0, 0, task.running
-        level = self._free_on if charging else table_levels - 1
+        level = self._free_on if charging else self._table.first_off
         self._begun = 0.0
         while step < len(task.per_kwh):
             if charging:

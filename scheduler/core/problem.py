@@ -102,6 +102,11 @@ class Problem:
         return self.now.observation.charge.charging is True
 
     @property
+    def held(self) -> bool:
+        """Tell whether a STOP of ours keeps the car from charging: then it is in a pause already."""
+        return not self.charging and self.now.session is not None and self.now.session.held_since is not None
+
+    @property
     def unpausable(self) -> bool:
         """Tell whether a charge, once begun, must go on: the car does not resume, or a STOP is not ours to send."""
         now = self.now

@@ -237,6 +237,7 @@ def _task(problem: Problem, steps: Sequence[Step], asks: Sequence[Ask], *, once:
         least_pause_s=problem.least_dwell_s if stride_s else 0.0,
         once=once,
         running=problem.charging,
+        paused=problem.held,
     )
     return replace(task, per_s=_per_s(steps, task.stake), worth=tuple(_worths(problem, asks, task)))
 

@@ -14,6 +14,9 @@ from scheduler.core.exercise import Answer, Exercise, Priced, TooLarge, work_out
 MOST = 1e9
 """No number may be greater than this: the sums of such numbers are still exact enough."""
 
+DIGITS = 12
+"""What is finer than this is rounding noise."""
+
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Figure = Annotated[float, msgspec.Meta(ge=-MOST, le=MOST)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0, le=MOST)]
@@ -104,11 +107,11 @@ def _solved(line: Line, answer: Answer, *, ns: int) -> Solved:
             Stretch(start=now + timedelta(seconds=run.start_s), end=now + timedelta(seconds=run.end_s))
             for run in answer.runs
         ],
-        cost=answer.cost,
-        energy_kwh=answer.energy_kwh,
-        shortfall_kwh=answer.shortfall_kwh,
+        cost=round(answer.cost, DIGITS),
+        energy_kwh=round(answer.energy_kwh, DIGITS),
+        shortfall_kwh=round(answer.shortfall_kwh, DIGITS),
         ns=ns,
-        unknown_kwh=answer.unknown_kwh or msgspec.UNSET,
+        unknown_kwh=round(answer.unknown_kwh, DIGITS) or msgspec.UNSET,
     )
 
 

@@ -234,7 +234,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=1, help="which nights, cars and fleets are drawn (1)")
     asked.add_argument("--quick", action="store_true", help="a small sample; no results are written")
     given = asked.parse_args()
-    whole = Extent(nights=given.nights, plans=40, rivals=5, limit_s=LIMIT_S, sample=400)
+    whole = Extent(nights=given.nights, plans=40, rivals=9, limit_s=LIMIT_S, sample=400)
     quick = Extent(nights=min(given.nights, 15), plans=8, rivals=1, limit_s=10.0, sample=50)
     folder = Path(os.environ.get("KWHEN_DATA") or CHECKOUT.parent / "shared" / "data")
     began = time.perf_counter()

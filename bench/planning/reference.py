@@ -3,6 +3,7 @@
 Per step: how long is charged in each stretch of the charge curve (of one power each), whether there is charging at
 all, and whether charging goes on across the step's first edge. Within a step every instant costs alike, so that a
 pause can be moved to an edge: a step has one stretch of charging, and costs a start unless it goes on from before.
+Nothing in it is general that the nights do not ask for, so that it is as quick a rival as the solver allows.
 """
 
 import time

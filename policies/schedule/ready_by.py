@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from operator import itemgetter
 
 from scheduler.core.calendar import EVERY_DAY, local_instant, next_local
 from scheduler.core.model import Situation
+from scheduler.core.policy import FARTHEST
 from scheduler.core.terms import Target, Term
 
 FULL_PCT = 100
@@ -61,18 +63,18 @@ class ReadyBy:
         _check_amount(self.soc_pct, self.energy_kwh)
 
     def terms(self, now: Situation) -> Iterable[Term]:
-        """Yield the next weekly departure and the next single one, however far away they are.
+        """Yield the next weekly departure, the single ones within the horizon, and the next of them if it is farther.
 
-        One that came due unmet is the core's care (`Situation.overdue`).
+        One more than 400 days away is not spoken of yet. One that came due unmet is the core's care
+        (`Situation.overdue`).
         """
         zone = now.home.timezone
         if self.at is not None:
             by = next_local(now.at, self.at, self.days, zone)
             yield self._target(by, self.soc_pct, self.energy_kwh, f"ready by {self.at:%H:%M}")
-        coming = [(one.instant(zone), one) for one in self.departures]
-        following = min(((by, one) for by, one in coming if by > now.at), key=lambda pair: pair[0], default=None)
-        if following is not None:
-            by, one = following
+        instants = ((one.instant(zone), one) for one in self.departures)
+        coming = sorted((pair for pair in instants if now.at < pair[0] <= now.at + FARTHEST), key=itemgetter(0))
+        for by, one in [*coming[:1], *(pair for pair in coming[1:] if pair[0] <= now.at + now.limits.horizon)]:
             own = one.soc_pct is None and one.energy_kwh is None
             soc_pct, energy_kwh = (self.soc_pct, self.energy_kwh) if own else (one.soc_pct, one.energy_kwh)
             yield self._target(by, soc_pct, energy_kwh, f"ready by {one.at:%Y-%m-%d %H:%M}")

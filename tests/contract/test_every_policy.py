@@ -21,6 +21,7 @@ SETTINGS = {
     "off-peak": {"windows": [NIGHT, {"start": "13:30", "end": "14:00"}]},
     "quiet-hours": {"windows": [NIGHT], "even_below_minimum": True},
     "price-limit": {"per_kwh": 0.2},
+    "opportunity": {"soc_pct": 90, "per_kwh": -0.01},
     "flat": {"per_kwh": 0.3},
     "time-of-use": {"per_kwh": 0.3, "windows": [{**NIGHT, "per_kwh": 0.1}, {"months": ["dec"], "per_kwh": 0.2}]},
     "spot": {"source": "spot", "vat_pct": 25, "grid_fees": [{**NIGHT, "per_kwh": 0.05}]},

@@ -106,7 +106,17 @@ def test_every_setting_that_does_not_fit_is_named_with_its_key(cls, settings, pr
 
 def test_the_built_in_policies_come_through_the_same_door():
     found = {plugin.name: plugin for plugin in Registry(POLICIES).all()}
-    wanted = {"ready-by", "minimum-soc", "off-peak", "quiet-hours", "price-limit", "flat", "time-of-use", "spot"}
+    wanted = {
+        "ready-by",
+        "minimum-soc",
+        "off-peak",
+        "quiet-hours",
+        "price-limit",
+        "opportunity",
+        "flat",
+        "time-of-use",
+        "spot",
+    }
     assert wanted <= set(found)
     assert {found[name].status for name in wanted} == {Status.READY}
     assert all(found[name].ours for name in wanted)

@@ -5,11 +5,13 @@ import pytest
 
 from policies.schedule.minimum_soc import MinimumSoc
 from policies.schedule.off_peak import OffPeak
+from policies.schedule.opportunity import Opportunity
 from policies.schedule.price_limit import PriceLimit
 from policies.schedule.quiet_hours import QuietHours
 from policies.schedule.ready_by import Departure, ReadyBy
 from scheduler.core.calendar import Recurring
 from scheduler.core.terms import Block, Run, Target
+from scheduler.core.terms import Opportunity as Offer
 from scheduler.core.terms import PriceLimit as Limit
 from scheduler.core.timeline import merge, total
 from tests.unit.policies.builders import AT, situation, utc
@@ -53,8 +55,20 @@ def told(terms) -> list[tuple]:
                 )
             ),
             "2026-01-05T11:00",
-            [(None, 3, "2026-01-07T04:00")],
-            id="the-earlier-of-two-journeys",
+            [(None, 3, "2026-01-07T04:00"), (100, None, "2026-01-09T04:00")],
+            id="every-journey-of-the-week-in-order",
+        ),
+        pytest.param(
+            ReadyBy(departures=tuple(Departure(at=datetime(2026, month, 9, 5)) for month in (4, 2, 3))),
+            "2026-01-05T11:00",
+            [(80, None, "2026-02-09T04:00")],
+            id="of-those-far-away-the-next",
+        ),
+        pytest.param(
+            ReadyBy(at=time(7), departures=(Departure(at=datetime(2027, 12, 24, 5)),)),
+            "2026-01-05T11:00",
+            [(80, None, "2026-01-06T06:00")],
+            id="none-that-is-years-away",
         ),
         pytest.param(
             ReadyBy(departures=(Departure(at=datetime(2026, 1, 5, 5)),)), "2026-01-05T11:00", [], id="journey-past"
@@ -89,6 +103,9 @@ def test_the_next_departures_are_stated(policy, at, expected):
         (lambda: OffPeak(windows=()), "window"),
         (lambda: QuietHours(windows=()), "window"),
         (lambda: PriceLimit(per_kwh=float("inf")), "finite"),
+        (lambda: Opportunity(soc_pct=0), "above 0"),
+        (lambda: Opportunity(soc_pct=101), "at most 100"),
+        (lambda: Opportunity(per_kwh=float("nan")), "finite"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(make, why):
@@ -102,6 +119,14 @@ def test_the_reserve_is_wanted_at_once():
 
 def test_the_limit_is_passed_on():
     assert list(PriceLimit(per_kwh=-0.01).terms(situation())) == [Limit(per_kwh=-0.01, why="not above -0.01 EUR/kWh")]
+
+
+def test_the_opportunity_is_passed_on_and_is_for_what_costs_nothing_by_default():
+    (offer,) = Opportunity(soc_pct=90, per_kwh=-0.05).terms(situation())
+    assert offer == Offer(soc_pct=90, per_kwh=-0.05, why="up to 90 % at or below -0.05 EUR/kWh")
+    assert next(iter(Opportunity().terms(situation()))) == Offer(
+        soc_pct=100, per_kwh=0, why="up to 100 % at or below 0 EUR/kWh"
+    )
 
 
 @pytest.mark.parametrize("at", ["2026-01-05T11:20", "2026-03-27T12:00", "2026-10-23T12:00"])

@@ -1,6 +1,6 @@
 """What is meant and why: `kwhen plan` and `kwhen explain`."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,14 +8,34 @@ import typer
 from scheduler.cli.connection import Connection, vehicle_path
 from scheduler.cli.looking import battery, money
 from scheduler.cli.options import CarArgument, JsonOption, SocketOption
-from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Cell, Styled, columns, show, show_json, show_table
+from scheduler.cli.plan_chart import ASCII, UNICODE, draw
+from scheduler.cli.terminal import (
+    BAD,
+    QUIET,
+    STRONG,
+    WARN,
+    Cell,
+    Styled,
+    ascii_only,
+    columns,
+    show,
+    show_json,
+    show_table,
+)
 from scheduler.core.calendar import zone_named
 from scheduler.http.wording import local
 
 PANEL = "Looking"
-BLOCKS = "▁▂▃▄▅▆▇█"
-STEP = timedelta(minutes=30)
-"""How much time one character of the price curve stands for."""
+LEAST_TOLD = 0.005
+"""Less money than this is nothing."""
+
+RUNGS = {
+    "fresh": "published",
+    "older": "expected from earlier days",
+    "profile": "unknown, the usual shape of a day",
+    "now": "unknown",
+}
+"""What the plan stands on, by the rung of the ladder."""
 
 View = dict[str, Any]
 
@@ -35,59 +55,27 @@ def plan(*, car: CarArgument, socket: SocketOption = None, as_json: JsonOption =
     now = datetime.fromisoformat(view["now"])
     show((Styled(view["name"], STRONG), f"  {view['why']}"))
     if not view["slots"] and not view["needs"]:
-        show(Styled("Nothing is planned.", QUIET))
+        why = view.get("shortfall_why")
+        show(Styled(f"Nothing is planned: {why}." if why else "Nothing is planned.", WARN if why else QUIET))
         return
-    _curve(view, now)
+    chart = draw(view, width=columns(), marks=ASCII if ascii_only() else UNICODE)
+    for line in [[], *chart, []] if chart else []:
+        show(line)
     _needs(view, now)
     _slots(view, now)
-    total = sum(slot["energy_kwh"] for slot in view["slots"])
-    cost = money(view["cost"], view["currency"])
-    show(Styled(f"{total:.1f} kWh{f' for {cost}' if cost else ''}, prices: {view['rung']}", QUIET))
+    show(Styled(_sum(view), QUIET))
     _troubles(view)
 
 
-def _curve(view: View, now: datetime) -> None:
-    """Draw the prices from now on, one character a half hour, green where the car charges."""
-    prices, slots = _spans(view["prices"]), _spans(view["slots"])
-    if not prices:
-        return
-    zone = zone_named(view["timezone"])
-    start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
-    wanted = [end for _, end, _ in slots] + [datetime.fromisoformat(n["by"]) for n in view["needs"] if n["by"]]
-    end = max([start + timedelta(hours=12), *wanted]) + timedelta(hours=1)
-    width = min(int((end - start) / STEP), columns() - 16, 96)
-    times = [start + i * STEP for i in range(width)]
-    figures = [_price_in(prices, at) for at in times]
-    known = [figure for figure in figures if figure is not None]
-    if not known:
-        return
-    low, high = min(known), max(known)
-    show()
-    line: list[Cell] = []
-    for at, figure in zip(times, figures, strict=True):
-        charging = any(begin < at + STEP and at < finish for begin, finish, _ in slots)
-        block = "·" if figure is None else BLOCKS[min(int((figure - low) / ((high - low) or 1.0) * 8), 7)]
-        line.append(Styled(block, GOOD if charging else QUIET))
-    show([*line, Styled(f"  {low:.2f} … {high:.2f}", QUIET)])
-    show("".join("▔" if any(b < at + STEP and at < f for b, f, _ in slots) else " " for at in times))
-    marks = [" "] * (width + 6)
-    for i, at in enumerate(times):
-        there = at.astimezone(zone)
-        if there.minute == 0 and there.hour % 3 == 0 and i + 5 <= len(marks):
-            marks[i : i + 5] = f"{there:%H:%M}"
-    show(Styled("".join(marks).rstrip(), QUIET))
-    show()
-
-
-def _spans(found: list[View]) -> list[tuple[datetime, datetime, float | None]]:
-    return [
-        (datetime.fromisoformat(one["start"]), datetime.fromisoformat(one["end"]), one["price_per_kwh"])
-        for one in found
-    ]
-
-
-def _price_in(prices: list[tuple[datetime, datetime, float | None]], at: datetime) -> float | None:
-    return next((price for start, end, price in prices if start <= at < end), None)
+def _sum(view: View) -> str:
+    """Say what the plan brings and costs, and how much of that is for safety."""
+    total = sum(slot["energy_kwh"] for slot in view["slots"])
+    cost, safety = money(view["cost"], view["currency"]), view.get("safety", {}).get("price")
+    told = f"{total:.1f} kWh{f' for {cost}' if cost else ''}"
+    if cost and safety is not None:
+        extra = money(safety, view["currency"])
+        told += f", of which {extra} for safety" if safety >= LEAST_TOLD else ", safety costs nothing"
+    return f"{told}; prices: {RUNGS[view['rung']]}"
 
 
 def _needs(view: View, now: datetime) -> None:
@@ -95,8 +83,8 @@ def _needs(view: View, now: datetime) -> None:
         what = f"{need['soc_pct']:.0f} %" if need["soc_pct"] is not None else f"{need['energy_kwh']:.1f} kWh"
         by = f"by {_at(need['by'], view, now)}" if need["by"] else "at once"
         latest = f", latest start {_at(need['latest_start_at'], view, now)}" if need["latest_start_at"] else ""
-        missing = f"{need['energy_kwh']:.1f} kWh missing"
-        show((Styled(f"{need['policy']}: ", QUIET), f"{what} {by}, {missing}{latest}"))
+        missing = f"{need['energy_kwh']:.1f} kWh missing{latest}" if need["energy_kwh"] > 0 else "reached"
+        show((Styled(f"{need['policy']}: ", QUIET), f"{what} {by}, {missing}"))
 
 
 def _slots(view: View, now: datetime) -> None:
@@ -109,13 +97,14 @@ def _slots(view: View, now: datetime) -> None:
                 _at(slot["start"], view, now),
                 _at(slot["end"], view, now),
                 f"{slot['energy_kwh']:.1f} kWh",
+                "" if slot.get("soc_pct") is None else f"{slot['soc_pct']:.0f} %",
                 f"{expected}{price}",
                 Styled(slot["why"], QUIET),
             ]
         )
     if rows:
         show()
-    show_table(("FROM", "TO", "ENERGY", "PRICE", "WHY"), rows, right=("ENERGY", "PRICE"))
+    show_table(("FROM", "TO", "ENERGY", "SOC", "PRICE", "WHY"), rows, right=("ENERGY", "SOC", "PRICE"))
 
 
 def _troubles(view: View) -> None:

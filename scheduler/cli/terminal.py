@@ -116,6 +116,15 @@ def complain(title: str, details: Iterable[str] = (), remedy: str = "") -> None:
             print("".join(clean(part.text) for part in parts), file=sys.stderr)
 
 
+def ascii_only() -> bool:
+    """Tell whether the output cannot hold the characters that charts are drawn with."""
+    try:
+        "▁█░━▲│".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return os.environ.get("TERM") in {"dumb", "linux"}
+
+
 def columns() -> int:
     """Return how wide the terminal is."""
     return _console().width if colourful() else 100

@@ -19,7 +19,7 @@ from scheduler.http.api_onboarding import add_onboarding
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
-from scheduler.http.overview import commands_of, explanation_of, names_of, plan_of, status_of, summary_of
+from scheduler.http.overview import commands_of, explanation_of, names_of, plan_in_full, plan_of, status_of, summary_of
 from scheduler.http.problem import Problem, problems
 from scheduler.http.wishes import read_override
 from scheduler.ports import DecisionRecord
@@ -113,7 +113,7 @@ async def _vehicle(request: web.Request) -> web.Response:
 
 
 async def _plan(request: web.Request) -> web.Response:
-    return web.json_response(plan_of(request.app[DAEMON], _known(request)))
+    return web.json_response(await plan_in_full(request.app[DAEMON], _known(request)))
 
 
 async def _explain(request: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
 """What the faces show of the running daemon: each view put together from its state, newest decision and history."""
 
+import asyncio
 import json
 from datetime import datetime
 
@@ -7,7 +8,8 @@ import msgspec
 
 from scheduler.core.errors import StoreError
 from scheduler.core.model import Decision
-from scheduler.http import sentences, views
+from scheduler.core.safety import price_of_safety
+from scheduler.http import reasons, sentences, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles
 from scheduler.http.problem import Problem
 from scheduler.http.wording import rfc3339
@@ -57,6 +59,25 @@ def plan_of(daemon: Daemon, known: Known) -> views.View:
     told = views.decision_view(decision, situation, known.home.timezone)
     wanted = {key: told[key] for key in ("decided_at", "desired", "soc_pct", "soc_quality", "target", "why")}
     return head | wanted | views.plan_view(decision.plan, prices=views.price_curve(situation))
+
+
+async def plan_in_full(daemon: Daemon, known: Known) -> views.View:
+    """Return the plan with its reasons term by term, expected prices and states of charge, and the price of safety."""
+    view, last = plan_of(daemon, known), daemon.last(known.spec.id)
+    if last is None:
+        return view
+    situation, decision = last
+    socs = reasons.expected_socs(decision, situation)
+    prices = views.price_curve(situation)
+    after = max((slot.end for slot in prices), default=situation.at)
+    expected = reasons.expected_prices(decision.plan, situation, after=max(after, situation.at))
+    price = await asyncio.to_thread(price_of_safety, situation)  # it plans twice
+    return view | {
+        "slots": [slot | {"soc_pct": soc} for slot, soc in zip(view["slots"], socs, strict=True)],
+        "prices": [*view["prices"], *map(views.price_view, expected)],
+        "terms": reasons.reasons(decision.plan, situation),
+        "safety": {"price": price, **reasons.margins(situation)},
+    }
 
 
 async def commands_of(daemon: Daemon, vehicle_id: str, limit: int = COMMANDS_SHOWN) -> list[views.View]:

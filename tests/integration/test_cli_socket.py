@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from scheduler.cli.ending import CONFIGURATION, FAULT, NOT_RUNNING, NOT_SO, USAG
 from scheduler.core.decide import decide
 from scheduler.core.errors import ConfigError
 from scheduler.core.model import Will
+from scheduler.core.planner import plan
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_socket
 from scheduler.ports import DecisionRecord
@@ -105,17 +107,48 @@ def test_every_table_is_drawn_for_a_person_too(kwhen, monkeypatch, command):
     assert "\x1b[" in out
 
 
-def test_plan_shows_slots_prices_and_the_curve(kwhen):
+def test_plan_shows_slots_prices_and_the_chart(kwhen):
     _, out, _ = kwhen("plan", "polly")
-    assert "01:15  02:00   8.2 kWh  0.500 NOK/kWh" in out
-    assert "▅▄▄▁" in out
+    assert "01:15  02:00   8.2 kWh  51 %  0.500 NOK/kWh" in out
+    assert "  0.30 ┤██████▇▇▇▇▄▄▄▄▁▁▁▁" in out
+    assert "80 % by 07:30 ▲" in out
     assert "29.3 kWh for 11.40 NOK" in out
+
+
+def test_plan_tells_what_safety_costs(kwhen, daemon):
+    situation, decision = daemon.newest[POLLY]
+    situation = replace(situation, vehicle=replace(situation.vehicle, charge_power_kw=11.0))
+    daemon.newest[POLLY] = (situation, replace(decision, plan=plan(situation)))
+    assert "kWh for 12.95 NOK, safety costs nothing; prices: published" in kwhen("plan", "Polly")[1]
+    dear = replace(situation, home=replace(situation.home, slack=timedelta(hours=4)))
+    daemon.newest[POLLY] = (dear, replace(decision, plan=plan(dear)))
+    out = kwhen("plan", "Polly")[1]
+    cost, safety = (
+        float(found) for found in re.search(r"for ([\d.]+) NOK, of which ([\d.]+) NOK for safety", out).groups()
+    )
+    assert cost - safety == pytest.approx(12.95, abs=0.02)
+
+
+def test_plan_gives_its_reasons_term_by_term_as_json(kwhen):
+    told = json.loads(kwhen("plan", "Polly", "--json")[1])
+    assert [(one["policy"], one["kind"], one["outcome"]) for one in told["terms"]] == [
+        ("ready-by", "target", "met"),
+        ("spot", "price", "counted"),
+    ]
+    assert [slot["soc_pct"] for slot in told["slots"]] == [50.9, 64.1, 76.2]
+    assert set(told["safety"]) == {"price", "slack_s", "resume_s", "start_latency_s"}
+
+
+def test_plan_says_why_there_is_none(kwhen, daemon):
+    situation, decision = daemon.newest[POLLY]
+    daemon.newest[POLLY] = (situation, replace(decision, plan=plan(situation)))
+    assert "Nothing is planned: capacity or charge power unknown: set charge_power_kw." in kwhen("plan", "Polly")[1]
 
 
 def test_plan_says_what_will_be_missing_and_what_gave_way(kwhen, daemon):
     situation, decision = daemon.newest[POLLY]
-    plan = replace(decision.plan, shortfall_kwh=3.0, shortfall_why="too little time")
-    daemon.newest[POLLY] = (situation, replace(decision, plan=plan))
+    short = replace(decision.plan, shortfall_kwh=3.0, shortfall_why="too little time")
+    daemon.newest[POLLY] = (situation, replace(decision, plan=short))
     assert "3.0 kWh will be missing: too little time" in kwhen("plan", "Polly")[1]
 
 

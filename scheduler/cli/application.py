@@ -25,7 +25,7 @@ from scheduler.cli import (
     wishing,
 )
 from scheduler.cli.ending import CONFIGURATION, DATABASE, FAULT, GOOD, NOT_SO, Ending
-from scheduler.cli.terminal import complain
+from scheduler.cli.terminal import complain, never_mind_letters
 from scheduler.core.errors import ConfigError, KwhenError, ProviderError, StoreLocked, StoreNewer
 
 app = typer.Typer(
@@ -68,6 +68,7 @@ def _kwhen(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status; only what nobody foresaw shows a trace, when it is asked for."""
+    never_mind_letters()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="kwhen")
     except SystemExit as end:

@@ -1,5 +1,6 @@
 """What is printed: tables and colours at a terminal, plain aligned columns in a pipe, or JSON."""
 
+import io
 import json
 import os
 import sys
@@ -114,6 +115,13 @@ def complain(title: str, details: Iterable[str] = (), remedy: str = "") -> None:
             _console(error=True).print(Text.assemble(*((clean(part.text), part.style) for part in parts)))
         else:
             print("".join(clean(part.text) for part in parts), file=sys.stderr)
+
+
+def never_mind_letters() -> None:
+    """Let the outputs replace what their encoding cannot hold: a car's name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def ascii_only() -> bool:

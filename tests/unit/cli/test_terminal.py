@@ -1,7 +1,10 @@
+import io
+import sys
+
 import pytest
 
 from scheduler.cli import terminal
-from scheduler.cli.terminal import Styled, clean, complain, show, show_json, show_table
+from scheduler.cli.terminal import Styled, ascii_only, clean, complain, never_mind_letters, show, show_json, show_table
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +70,20 @@ def test_complaints_go_to_standard_error_with_the_remedy_last(capsys):
 def test_json_keeps_letters_as_they_are(capsys):
     show_json({"name": "Blåbær"}, indent=None)
     assert capsys.readouterr().out == '{"name": "Blåbær"}\n'
+
+
+def test_a_name_that_the_output_cannot_hold_does_not_end_the_command(monkeypatch):
+    kept = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding="ascii"))
+    assert ascii_only()
+    never_mind_letters()
+    show("Blåbær → 80 %")
+    sys.stdout.flush()
+    assert kept.getvalue() == b"Bl?b?r ? 80 %\n"
+
+
+@pytest.mark.parametrize(("term", "expected"), [("xterm-256color", False), ("dumb", True), ("linux", True)])
+def test_terminals_of_few_letters_are_known(monkeypatch, term, expected):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert ascii_only() is expected

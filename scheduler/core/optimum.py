@@ -57,7 +57,7 @@ class Task:
 
     With `once`, charging is one unbroken run. Where a car that has charged before is paused, `pause_floor_s` must be
     reached by then: what is left still fits after a START that fails at first. A car that waits for its first start
-    is not paused; one that is `paused` already is so from the beginning.
+    is not paused; one that is `paused` already is so from the beginning. One that is `running` has been so for `ran_s`.
     """
 
     edges_s: Floats
@@ -75,6 +75,7 @@ class Task:
     once: bool = False
     running: bool = False
     paused: bool = False
+    ran_s: float = math.inf
     pause_floor_s: Floats | None = None
     amounts_s: Floats | None = None
 
@@ -182,7 +183,13 @@ class Table:
     @property
     def cost(self) -> float:
         """What a car that has charged nothing yet is still to pay; infinite when there is no way."""
-        return float(self.on[0, -1, 0] if self.task.running else self.off[0, self.first_off, 0])
+        return float(self.on[0, self.first_on, 0] if self.task.running else self.off[0, self.first_off, 0])
+
+    @property
+    def first_on(self) -> int:
+        """The level of `on` on which a car that charges begins: its run counts from when it began."""
+        free = int(self.on.shape[1]) - 1
+        return min(free, int(self.task.ran_s // self.task.stride_s)) if free and self.task.ran_s < math.inf else free
 
     @property
     def first_off(self) -> int:
@@ -381,7 +388,7 @@ class _Trace:
     def runs(self) -> list[Run]:
         task = self._table.task
         step, amount, charging = 0, 0, task.running
-        level = self._free_on if charging else self._table.first_off
+        level = self._table.first_on if charging else self._table.first_off
         self._begun = 0.0
         while step < len(task.per_kwh):
             if charging:

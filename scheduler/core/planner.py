@@ -104,8 +104,13 @@ def _nothing(problem: Problem) -> Solution:
 def _flawed(problem: Problem, runs: Sequence[Run]) -> bool:
     """Tell whether a run or a pause is too short; a run that goes on may have begun long ago."""
     least_s = problem.least_dwell_s - INSTANT_S
-    begun = [run for run in runs if not (problem.charging and run.start_s <= INSTANT_S)]
-    return shortest(begun) < least_s or (len(runs) > 1 and shortest(_pauses(runs)) < least_s)
+    whole = [replace(run, start_s=-problem.ran_s) if _goes_on(problem, run) else run for run in runs]
+    broken_off = problem.ran_s < least_s and not any(_goes_on(problem, run) for run in runs)
+    return broken_off or shortest(whole) < least_s or shortest(_pauses(runs)) < least_s
+
+
+def _goes_on(problem: Problem, run: Run) -> bool:
+    return problem.charging and run.start_s <= INSTANT_S
 
 
 def _pauses(runs: Sequence[Run]) -> list[Run]:
@@ -120,11 +125,12 @@ def _stride_s(problem: Problem, board: Board) -> float:
 
 
 def _kept(problem: Problem, found: Solution) -> Solution:
-    """Return the solution that keeps the committed start (S13), where the new one would begin later without good cause.
+    """Return the solution that keeps the committed starts (S13), where the new one begins later without good cause.
 
     Good cause is more than noise: it moves more charging than one tick, or than the tolerance of a reading.
     """
-    if not found.runs or found.starts_s <= problem.committed_s + INSTANT_S:
+    kept = zip(problem.committed_s, found.runs, strict=False)
+    if all(run.start_s <= start_s + INSTANT_S for start_s, run in kept):
         return found
     other = _solution(problem, loyal=True)
     return found if other is None or _moved_s(other.runs, found.runs) > _noise_s(problem) else other

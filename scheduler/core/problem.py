@@ -22,7 +22,7 @@ from scheduler.core.needs import (
     stopping,
 )
 from scheduler.core.prices import Curve, curve
-from scheduler.core.terms import MinDwell, Opportunity, Run, StartCost, of_type
+from scheduler.core.terms import MinDwell, Opportunity, Price, Run, StartCost, of_type
 from scheduler.core.timeline import Interval, merge, total
 
 NO_PAUSE = "pause not allowed"
@@ -132,10 +132,19 @@ class Problem:
         return self.now.limits.r_stop.total_seconds()
 
     @property
-    def committed_s(self) -> float:
-        """When charging was last meant to begin, or now if it has begun [s from now]; infinite when it was not."""
-        spans = [span for span in self.now.committed if span.end > self.now.at]
-        return min((self.offset_s(span.start) for span in spans), default=inf)
+    def ran_s(self) -> float:
+        """How long the car has been charging, as far as that is known; infinite otherwise [s]."""
+        session = self.now.session
+        if not self.charging or session is None or session.started_since is None:
+            return inf
+        return max(0.0, (self.now.at - session.started_since).total_seconds())
+
+    @property
+    def committed_s(self) -> list[float]:
+        """When charging was last meant to begin, 0 if it has begun, and the start after that [s from now]."""
+        runs = merge(span for span in self.now.committed if span.end > self.now.at)
+        starts = [self.offset_s(run.start) for run in runs]
+        return starts[: 2 if starts and starts[0] == 0 else 1]
 
     @property
     def unbroken(self) -> Claim:
@@ -200,10 +209,11 @@ def _end(
 ) -> datetime:
     """Return how far the problem reaches: the last deadline or run, never beyond the horizon."""
     horizon_at = situation.at + situation.limits.horizon
-    if of_type(situation.terms, Opportunity):
-        return horizon_at
     most_s = max((taking.seconds(c.energy_kwh or 0.0) for c in known), default=0.0)
     blocked = total(merge(wall.interval for wall in walls))
     at_once = situation.at + timedelta(seconds=min(most_s, situation.limits.horizon.total_seconds())) + blocked
     ends = [at_once, *(claim.by for claim in known if claim.by is not None), *(run.end for _, run in runs)]
+    if of_type(situation.terms, Opportunity):  # it buys at published prices
+        slots = [slot for price in of_type(situation.terms, Price) for slot in price.slots]
+        ends += [slot.end for slot in slots if slot.published]
     return min(horizon_at, max(ends))

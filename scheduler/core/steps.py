@@ -86,7 +86,7 @@ def lay_out(
 ) -> Board:
     """Return the problem as a task, with its steps.
 
-    With `once` charging is one run; with `loyal` the committed start is kept; with a stride, runs and pauses are
+    With `once` charging is one run; with `loyal` the committed starts are kept; with a stride, runs and pauses are
     counted in steps of it, and must not be too short. With `going_on` a car that charges is not paused before the
     first published price.
     """
@@ -100,7 +100,7 @@ def _steps(problem: Problem, *, loyal: bool, stride_s: float) -> tuple[Step, ...
     spans = [*(wall.interval for wall in problem.walls), *(run for _, run in problem.runs)]
     edges += [problem.offset_s(edge) for span in spans for edge in (span.start, span.end)]
     if loyal:
-        edges.append(problem.committed_s)
+        edges += problem.committed_s
     pieces = cut(problem.prices.spans, edges)
     if stride_s:
         pieces = [part for piece in pieces for part in _strides(piece, stride_s)]
@@ -175,8 +175,7 @@ def _asks(problem: Problem, steps: Sequence[Step], *, once: bool, loyal: bool, g
     for stated in sorted(problem.now.terms, key=lambda s: s.rank):
         if isinstance(stated.term, Opportunity) and problem.prices.money:
             yield from _opportunity(problem, stated, stated.term)
-    if loyal:
-        start_s = problem.committed_s
+    for start_s in problem.committed_s if loyal else ():
         end_s = next((step.end_s for step in steps if step.end_s > start_s + INSTANT_S), start_s)
         yield Ask(claim=problem.unbroken, amount_s=need_s, start_s=start_s, end_s=end_s, forced=True)
 
@@ -238,6 +237,7 @@ def _task(problem: Problem, steps: Sequence[Step], asks: Sequence[Ask], *, once:
         once=once,
         running=problem.charging,
         paused=problem.held,
+        ran_s=problem.ran_s,
     )
     return replace(task, per_s=_per_s(steps, task.stake), worth=tuple(_worths(problem, asks, task)))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.core.charging import ChargeCurve
+from scheduler.core.charging import ChargeCurve, tapering
 from scheduler.core.optimum import FEWER, WHOLE, Run, Task, cost_of, shortest, solve, trace
 from tests.unit.core.grid import POWER_KW, UNIT_S, Grid, assert_optimal, changed, solved, units_of
 
@@ -232,24 +232,39 @@ def test_a_tie_to_within_rounding_goes_to_the_earlier():
     assert minutes(quarters([0.1 + 0.2, 0.3], 3)) == [(0, 15)]
 
 
-def test_where_amounts_are_left_out_the_need_is_met_all_the_same():
-    """So many odd steps have too many sums; all the time there is must be charged in nevertheless."""
+@pytest.mark.parametrize(
+    ("share", "by"),
+    [
+        pytest.param(1.0, 11, id="all-the-time-there-is"),
+        pytest.param(1.0, 7, id="all-the-time-before-a-deadline"),
+        pytest.param(0.98, 7, id="nearly-all-of-it"),
+        pytest.param(0.25, 11, id="a-part-of-it"),
+    ],
+)
+def test_where_amounts_are_left_out_the_need_is_met_and_no_more(share, by):
+    """So many odd steps have too many sums, and amounts are rounded; a real one is never below what is counted."""
     lengths = [61.25, 127.5, 293.75, 333.3, 411.9, 507.1, 613.7, 701.3, 811.9, 853.3, 871.7]
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
-    for need_s, by in ((edges[-1], 11), (edges[7], 7), (edges[7] - 50.0, 7)):
-        floors = np.where(np.arange(12) >= by, need_s, 0.0)
-        task = Task(
-            edges_s=edges,
-            per_kwh=np.arange(11.0),
-            per_s=np.zeros(11),
-            top_s=np.full(11, need_s),
-            forced_s=np.zeros(11),
-            floor_s=floors,
-            curve=ChargeCurve.at(POWER_KW),
-            cap_s=need_s,
-        )
-        runs = trace(solve(task))
-        assert sum(min(run.end_s, edges[by]) - run.start_s for run in runs) == pytest.approx(need_s, abs=1e-3)
+    need_s = share * edges[by]
+    task = Task(
+        edges_s=edges,
+        per_kwh=np.array([4.0, 4.0, 6.0, 8.0, 0.0, 1.0, 7.0, 8.0, 2.0, 2.0, 7.0]),
+        per_s=np.zeros(11),
+        top_s=np.full(11, need_s),
+        forced_s=np.zeros(11),
+        floor_s=np.where(np.arange(12) >= by, need_s, 0.0),
+        curve=ChargeCurve.at(POWER_KW),
+        cap_s=need_s,
+    )
+    runs = trace(solve(task))
+    assert all(run.end_s <= edges[by] + 1e-3 for run in runs)
+    assert sum(run.end_s - run.start_s for run in runs) == pytest.approx(need_s, abs=1e-3)
+
+
+def test_what_is_left_over_may_end_where_the_power_falls():
+    """Before the third step the car leaves its full power: what is dear there is less energy than in the first."""
+    grid = quarters([4, 1, 5], 6, curve=tapering([(1200, 7 / 3), (3600, 7 / 3 + 2)]))
+    assert minutes(grid) == [(10, 40)]
 
 
 def test_what_runs_cost_is_their_energy_at_each_price_and_their_starts():

@@ -32,8 +32,10 @@ PRICE_DIGITS = 9
 ROUNDED_S = 1e-5
 """Sums of steps carry rounding noise."""
 
-FEWER = 1e-6
-"""What a start costs at least, as a share of all that is at stake: of two plans of one cost, the one with fewer."""
+FEWER = 1e-7
+"""What a start costs at least, as a share of all that is at stake: of two plans of one cost, the one with fewer.
+
+It is far below what a plan costs even where one price of the night is fifty times the others."""
 
 NOISE = 1e-13
 """What rounding leaves of a cost, as a share of it."""

@@ -13,7 +13,7 @@ from scheduler.core.optimum import FEWER, Run, Table, Task, solve, trace
 
 UNIT_S = 300.0
 POWER_KW = 7.0
-ROUNDING = 1e-10
+ROUNDING = 1e-12
 
 Ways = NDArray[np.bool_]
 

@@ -190,6 +190,7 @@ def quarters(values: list[float], need: int, **more: object) -> Grid:
             quarters([1, 2, 1], 4, running=True, start_cost=0.7), [(0, 20)], id="going-on-is-cheaper-than-a-start"
         ),
         pytest.param(quarters([1, 2, 1], 4, start_cost=0.7), [(0, 20)], id="a-second-start-costs-more-than-it-saves"),
+        pytest.param(quarters([0.1, 0.1, 9, 0.09999], 4), [(0, 5), (45, 60)], id="one-spike-makes-no-saving-too-small"),
         pytest.param(quarters([4], 1), [(0, 5)], id="a-single-step"),
         pytest.param(quarters([4], 3), [(0, 15)], id="a-single-step-all-of-it"),
         pytest.param(quarters([-4, 5], 0), [], id="no-need-no-charging-even-if-paid-for-it"),

@@ -35,7 +35,7 @@ class _Model:
     """A programme made row by row; columns are known by their numbers."""
 
     def __init__(self) -> None:
-        self.library = pytest.importorskip("highspy", reason="highspy is not installed; the dev group has it")
+        self.library = pytest.importorskip("highspy", reason="the dev group has highspy", exc_type=ImportError)
         self.highs = self.library.Highs()
         self.highs.setOptionValue("output_flag", False)
         self.count = 0

@@ -132,7 +132,7 @@ def assert_as_solved(task: Task, reference: Reference) -> list[Run]:
     return runs
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
 def test_a_night_costs_what_the_solver_finds_by_the_minute(data_dir, number):
     found = night(data_dir, number)
     assert_as_solved(found.task(), one_minute(found.per_kwh, **found.model))
@@ -157,7 +157,7 @@ def test_blocks_and_forced_runs_cost_what_the_solver_finds_by_the_minute(data_di
 @pytest.mark.parametrize("number", [1, 4])
 def test_runs_and_pauses_that_must_last_cost_what_the_solver_finds_by_the_minute(data_dir, number):
     found = night(data_dir, number)
-    found = Night(**{**vars(found), "per_kwh": found.per_kwh[:300], "needs": ((140, 20), (290, 90))})
+    found = Night(**{**vars(found), "per_kwh": found.per_kwh[:240], "needs": ((110, 20), (230, 80))})
     dwell = 12
     reference = one_minute(found.per_kwh, **found.model, least_run=dwell, least_pause=dwell)
     runs = assert_as_solved(found.task(dwell=dwell), reference)

@@ -59,7 +59,7 @@ class Task:
 
     With `once`, charging is one unbroken run. Where a car that has charged before is paused, `pause_floor_s` must be
     reached by then: what is left still fits after a START that fails at first. A car that waits for its first start
-    is not paused; one that is `paused` already is so from the beginning. One that is `running` has been so for `ran_s`.
+    is not paused; one that is `paused` already is so from the beginning.
     """
 
     edges_s: Floats
@@ -77,7 +77,6 @@ class Task:
     once: bool = False
     running: bool = False
     paused: bool = False
-    ran_s: float = math.inf
     pause_floor_s: Floats | None = None
     amounts_s: Floats | None = None
 
@@ -185,13 +184,7 @@ class Table:
     @property
     def cost(self) -> float:
         """What a car that has charged nothing yet is still to pay; infinite when there is no way."""
-        return float(self.on[0, self.first_on, 0] if self.task.running else self.off[0, self.first_off, 0])
-
-    @property
-    def first_on(self) -> int:
-        """The level of `on` on which a car that charges begins: its run counts from when it began."""
-        free = int(self.on.shape[1]) - 1
-        return min(free, int(self.task.ran_s // self.task.stride_s)) if free and self.task.ran_s < math.inf else free
+        return float(self.on[0, -1, 0] if self.task.running else self.off[0, self.first_off, 0])
 
     @property
     def first_off(self) -> int:
@@ -267,7 +260,7 @@ def _amounts(task: Task, durations: Sequence[float]) -> tuple[Floats, bool]:
         return task.amounts_s, False
     arrays = [some for some in (task.floor_s, task.top_s, task.forced_s, task.pause_floor_s) if some is not None]
     bounds = [sorted(set(some.tolist())) for some in arrays]
-    marks = [*chain(*bounds), *(end_s for _, end_s, _ in task.worth), *task.curve.kinks_s]
+    marks = [*chain(*bounds), *(at_s for worth in task.worth for at_s in worth[:2]), *task.curve.kinks_s]
     sure = _extremes(task, durations)
     made = lattice(durations, marks_s=marks, cap_s=task.cap_s, stride_s=task.stride_s, sure_s=sure)
     return made.amounts_s, made.whole
@@ -390,7 +383,7 @@ class _Trace:
     def runs(self) -> list[Run]:
         task = self._table.task
         step, amount, charging = 0, 0, task.running
-        level = self._table.first_on if charging else self._table.first_off
+        level = self._free_on if charging else self._table.first_off
         self._begun = 0.0
         while step < len(task.per_kwh):
             if charging:

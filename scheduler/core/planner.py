@@ -104,13 +104,8 @@ def _nothing(problem: Problem) -> Solution:
 def _flawed(problem: Problem, runs: Sequence[Run]) -> bool:
     """Tell whether a run or a pause is too short; a run that goes on may have begun long ago."""
     least_s = problem.least_dwell_s - INSTANT_S
-    whole = [replace(run, start_s=-problem.ran_s) if _goes_on(problem, run) else run for run in runs]
-    broken_off = problem.ran_s < least_s and not any(_goes_on(problem, run) for run in runs)
-    return broken_off or shortest(whole) < least_s or shortest(_pauses(runs)) < least_s
-
-
-def _goes_on(problem: Problem, run: Run) -> bool:
-    return problem.charging and run.start_s <= INSTANT_S
+    begun = [run for run in runs if not (problem.charging and run.start_s <= INSTANT_S)]
+    return shortest(begun) < least_s or shortest(_pauses(runs)) < least_s
 
 
 def _pauses(runs: Sequence[Run]) -> list[Run]:

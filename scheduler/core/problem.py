@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import inf, isinf
+from math import isinf
 
 from scheduler.core.battery import Charge
 from scheduler.core.charging import ChargeCurve
@@ -130,14 +130,6 @@ class Problem:
     def r_stop_s(self) -> float:
         """How long before the latest start a pause has to end [s]."""
         return self.now.limits.r_stop.total_seconds()
-
-    @property
-    def ran_s(self) -> float:
-        """How long the car has been charging, as far as that is known; infinite otherwise [s]."""
-        session = self.now.session
-        if not self.charging or session is None or session.started_since is None:
-            return inf
-        return max(0.0, (self.now.at - session.started_since).total_seconds())
 
     @property
     def committed_s(self) -> list[float]:

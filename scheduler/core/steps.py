@@ -97,6 +97,7 @@ def lay_out(
 
 def _steps(problem: Problem, *, loyal: bool, stride_s: float) -> tuple[Step, ...]:
     edges = [edge for claim in problem.dated for edge in problem.due(claim)[1:]]
+    edges += [max(0.0, problem.due(claim)[1] - problem.r_stop_s) for claim in problem.dated]  # pauses end by then
     spans = [*(wall.interval for wall in problem.walls), *(run for _, run in problem.runs)]
     edges += [problem.offset_s(edge) for span in spans for edge in (span.start, span.end)]
     if loyal:
@@ -237,7 +238,6 @@ def _task(problem: Problem, steps: Sequence[Step], asks: Sequence[Ask], *, once:
         once=once,
         running=problem.charging,
         paused=problem.held,
-        ran_s=problem.ran_s,
     )
     return replace(task, per_s=_per_s(steps, task.stake), worth=tuple(_worths(problem, asks, task)))
 

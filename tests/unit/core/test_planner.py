@@ -307,16 +307,6 @@ def test_a_pause_shorter_than_the_minimum_is_closed():
     assert charging_minutes(made, open_now) == [60, 54, 60, 0, 0]
 
 
-def test_a_run_that_has_just_begun_goes_on_for_the_least_duration():
-    begun = {"session": {"started_since": in_hours(-1 / 60)}}
-    now = situation(prices=[9, 1, 1, 9, 9, 9], charging=True, **begun)
-    made = plan_for(now, [Target(energy_kwh=14.0, by=in_hours(6))])
-    assert charging_minutes(made, now)[0] == 10  # a minute is over: counted in steps of ten minutes
-    long_ago = situation(prices=[9, 1, 1, 9, 9, 9], charging=True, session={"started_since": in_hours(-1)})
-    made = plan_for(long_ago, [Target(energy_kwh=14.0, by=in_hours(6))])
-    assert charging_minutes(made, long_ago) == [0, 60, 60, 0, 0, 0]
-
-
 def test_the_start_after_the_present_run_is_not_moved_by_noise():
     committed = (span(-0.5, 0.5), span(3.25, 4.0))
     now = situation(prices=[1, 9, 9, 2, 1, 9, 9, 9], charging=True)

@@ -18,6 +18,10 @@ TAPER_FROM_PCT = 80.0
 LEARN_DOWN, LEARN_UP = 0.5, 0.2
 """How far one reading moves the learned power."""
 
+SETTLED = timedelta(minutes=2)
+"""A power counts from so soon after a start on: a car that starts by itself is stopped within minutes, and what it took
+until then may be all that is known of it before it has to be started (P28)."""
+
 SAME = 0.02
 """A power that differs by no more than this share is the same one: mains voltage and rounding move no plan."""
 
@@ -46,7 +50,7 @@ LIMIT_NEAR_PCT = 1.0
 def power_learned(learned: Learned, session: Session, seen: Observation) -> Learned:
     """Move the learned power towards what is seen at home, below the taper only; faster down than up (P28)."""
     charge, soc_pct = seen.charge, seen.battery.soc_pct
-    if not charge.charging or not charge.power_kw or not _lasting(session, charge.at):
+    if not charge.charging or not charge.power_kw or not _lasting(session, charge.at, SETTLED):
         return learned
     if soc_pct is not None and (soc_pct >= TAPER_FROM_PCT or tapers_at(learned, soc_pct) or _ending(seen, soc_pct)):
         return learned
@@ -107,10 +111,10 @@ def _powers(session: Session) -> Iterator[tuple[float, float]]:
             yield band.from_pct, kw
 
 
-def _lasting(session: Session, at: datetime | None) -> bool:
+def _lasting(session: Session, at: datetime | None, least: timedelta = RAMP_UP) -> bool:
     """Tell whether the car was at home and had charged for a while by an instant: cars begin slowly."""
     since = session.started_since
-    return session.at_home and since is not None and at is not None and at - since >= RAMP_UP
+    return session.at_home and since is not None and at is not None and at - since >= least
 
 
 def _soc_with(seen: Observation) -> float | None:

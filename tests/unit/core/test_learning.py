@@ -52,9 +52,9 @@ def charged(story: Story, *, start_min: float = 10, start_pct: float = 82, pct_a
 
 def test_the_beginning_of_a_charge_teaches_nothing():
     story = Story().says(0, Delivery.UNPLUGGED).says(5, Delivery.STOPPED)
-    story.says(10, Delivery.CHARGING, kw=2.0).says(13, Delivery.CHARGING, kw=5.0)
+    story.says(10, Delivery.CHARGING, kw=2.0).says(11, Delivery.CHARGING, kw=5.0)
     assert story.state.learned.power_kw is None
-    assert story.says(16, Delivery.CHARGING, kw=10.0).state.learned.power_kw == 10.0
+    assert story.says(12, Delivery.CHARGING, kw=10.0).state.learned.power_kw == 10.0
 
 
 def test_a_charge_elsewhere_teaches_nothing():

@@ -158,7 +158,7 @@ STEPS: dict[str, Callable[[Life, Judge, Any], object]] = {
 }
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, print_blob=True)
+@settings(max_examples=60, deadline=None, derandomize=True, print_blob=True)
 @given(
     home=st.sampled_from(sorted(HOMES)),
     policies=st.sampled_from(sorted(POLICIES)),

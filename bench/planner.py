@@ -31,7 +31,8 @@ from bench.planning.reference import GAP, LIMIT_S, Found, continuous
 from bench.planning.report import Figures, Line, page, table
 from bench.planning.rivals import Judged, at_once, greedy, judged, stretches
 from scheduler.core.fleet import CLASS
-from scheduler.core.optimum import Run, Table, solve, trace
+from scheduler.core.optimum import Table, solve
+from scheduler.core.runs import Run, trace
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "bench" / "results"

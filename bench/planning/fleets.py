@@ -11,7 +11,8 @@ from bench.planning.nights import START_COST, Night, Zone, curve_of
 from bench.planning.rivals import judged, stretches
 from scheduler.core.charging import ChargeCurve
 from scheduler.core.fleet import CLASS, Car, Rates, plan_fleet
-from scheduler.core.optimum import solve, trace
+from scheduler.core.optimum import solve
+from scheduler.core.runs import trace
 
 ZONES, DEADLINES_H = 5, (9.0, 11.5, 13.0, 14.25, 16.0, 20.0, 27.0, 36.0)
 PLAIN_KW, TAPERING_KW = (3.7, 7.4, 11.0), (7.4, 11.0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from bench.planning.nights import START_COST, Night
-from scheduler.core.optimum import Run
+from scheduler.core.runs import Run
 
 INSTANT_S = 1e-6
 NEED_KWH = 0.01

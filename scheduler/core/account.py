@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from scheduler.core.model import Broken, Need, Plan, PlannedSlot
 from scheduler.core.needs import Barrier, Claim
-from scheduler.core.optimum import INSTANT_S, Run
+from scheduler.core.optimum import INSTANT_S
 from scheduler.core.problem import Problem
+from scheduler.core.runs import Run
 from scheduler.core.steps import Ask, Board, Step
 from scheduler.core.terms import PriceLimit
 from scheduler.core.timeline import Interval

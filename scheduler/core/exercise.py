@@ -13,7 +13,8 @@ import numpy as np
 
 from scheduler.core.charging import ChargeCurve, Floats
 from scheduler.core.lattice import DIGITS, lattice
-from scheduler.core.optimum import INSTANT_S, WHOLE, Run, Task, solve, trace
+from scheduler.core.optimum import INSTANT_S, WHOLE, Task, solve
+from scheduler.core.runs import Run, trace
 
 UNKNOWN = 1.0
 """What a second without a known price costs, in all the money at stake: any known price is better."""

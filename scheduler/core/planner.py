@@ -14,9 +14,10 @@ from scheduler.core.battery import estimate_soc
 from scheduler.core.energy import charge_curve, usable_capacity_kwh
 from scheduler.core.model import Plan, Situation
 from scheduler.core.needs import claims, missing_kwh
-from scheduler.core.optimum import INSTANT_S, Run, shortest, solve, trace
+from scheduler.core.optimum import INSTANT_S, solve
 from scheduler.core.prices import curve
 from scheduler.core.problem import Problem, pose, running
+from scheduler.core.runs import Run, shortest, trace
 from scheduler.core.steps import Board, lay_out
 from scheduler.core.terms import Opportunity, Target, of_type
 

@@ -325,6 +325,15 @@ def test_waiting_for_what_cannot_come_is_an_error_that_names_the_task():
         run(main, deadlock_after_s=0.01)
 
 
+@pytest.fixture
+def interruptible():
+    """Take interrupts as Python does by itself: a run in the background inherits that they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("waits", ["for timers", "for nothing"])
 def test_an_interrupt_ends_it(waits):
     ended = []

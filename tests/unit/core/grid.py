@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from scheduler.core.charging import ChargeCurve
-from scheduler.core.optimum import FEWER, Run, Table, Task, solve, trace
+from scheduler.core.optimum import FEWER, Table, Task, solve
+from scheduler.core.runs import Run, trace
 
 UNIT_S = 300.0
 POWER_KW = 7.0

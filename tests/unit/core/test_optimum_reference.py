@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from scheduler.core.charging import ChargeCurve, tapering
-from scheduler.core.optimum import Run, Task, cost_of, solve, trace
+from scheduler.core.optimum import Task, solve
+from scheduler.core.runs import Run, cost_of, trace
 from tests.milp import Reference, continuous, one_minute, plain
 
 POWER_KW = 11.0

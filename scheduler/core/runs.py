@@ -1,4 +1,4 @@
-"""From a table of `optimum` to the runs: the way forward through it, of equals the earlier; and what runs cost."""
+"""From a table of `optimum` to the runs: the way forward through it, of equals the earlier."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.core.charging import Floats
-from scheduler.core.optimum import INSTANT_S, NOISE, TIE, Table, Task
+from scheduler.core.optimum import INSTANT_S, NOISE, TIE, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +123,6 @@ class _Trace:
         fitting = np.flatnonzero(values <= most)
         found = amount + 1 + int(fitting[-1]) if len(fitting) else None
         return found if found is None or found >= least else None
-
-
-def cost_of(task: Task, runs: Sequence[Run]) -> float:
-    """Return what runs cost in money, starts included."""
-    total, before_s = 0.0, 0.0
-    for run in runs:
-        total += task.start_cost * (run.start_s > INSTANT_S or not task.running)
-        inside = task.edges_s[(task.edges_s > run.start_s) & (task.edges_s < run.end_s)]
-        cuts = np.concatenate([[run.start_s], inside, [run.end_s]])
-        prices = task.per_kwh[np.searchsorted(task.edges_s, (cuts[1:] + cuts[:-1]) / 2) - 1]
-        total += float(np.sum(np.diff(task.curve.energies(cuts - run.start_s + before_s)) * prices))
-        before_s += run.end_s - run.start_s
-    return total
 
 
 def shortest(stretches: Sequence[Run]) -> float:

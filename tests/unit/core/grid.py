@@ -170,3 +170,16 @@ def assert_optimal(grid: Grid) -> None:
 
 def changed(grid: Grid, **members: object) -> Grid:
     return Grid(**{**vars(grid), **members})  # type: ignore[arg-type]
+
+
+def cost_of(task: Task, runs: list[Run]) -> float:
+    """Return what runs cost in money, starts included."""
+    total, before_s = 0.0, 0.0
+    for run in runs:
+        total += task.start_cost * (run.start_s > 1e-6 or not task.running)
+        inside = task.edges_s[(task.edges_s > run.start_s) & (task.edges_s < run.end_s)]
+        cuts = np.concatenate([[run.start_s], inside, [run.end_s]])
+        prices = task.per_kwh[np.searchsorted(task.edges_s, (cuts[1:] + cuts[:-1]) / 2) - 1]
+        total += float(np.sum(np.diff(task.curve.energies(cuts - run.start_s + before_s)) * prices))
+        before_s += run.end_s - run.start_s
+    return total

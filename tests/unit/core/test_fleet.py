@@ -8,7 +8,8 @@ import pytest
 from scheduler.core.charging import ChargeCurve
 from scheduler.core.fleet import GRAIN_S, Car, FleetPlan, Rates, plan_fleet
 from scheduler.core.optimum import Task, solve
-from scheduler.core.runs import Run, cost_of, trace
+from scheduler.core.runs import Run, trace
+from tests.unit.core.grid import cost_of
 
 SLOT_S = 900.0
 START_COST = 0.05

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scheduler.core.charging import ChargeCurve, tapering
 from scheduler.core.optimum import FEWER, WHOLE, Task, solve
-from scheduler.core.runs import Run, cost_of, shortest, trace
-from tests.unit.core.grid import POWER_KW, UNIT_S, Grid, assert_optimal, changed, solved, units_of
+from scheduler.core.runs import Run, shortest, trace
+from tests.unit.core.grid import POWER_KW, UNIT_S, Grid, assert_optimal, changed, cost_of, solved, units_of
 
 EXAMPLES = settings(max_examples=100, deadline=None)
 

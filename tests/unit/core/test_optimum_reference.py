@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from scheduler.core.charging import ChargeCurve, tapering
 from scheduler.core.optimum import Task, solve
-from scheduler.core.runs import Run, cost_of, trace
+from scheduler.core.runs import Run, trace
 from tests.milp import Reference, continuous, one_minute, plain
+from tests.unit.core.grid import cost_of
 
 POWER_KW = 11.0
 WITHIN = 1e-6

@@ -52,7 +52,11 @@ log = structlog.get_logger()
 EXIT_GOOD, EXIT_FAULT = 0, 70
 
 POLL_EVERY_S = 30.0
-PRICES_EVERY_S = 900.0
+PRICES_EVERY_S = 60.0
+"""How often it is looked whether a price source is due."""
+
+PRICES_PATIENCE_S = 10.0
+"""How long a start waits for prices: what comes later is news like any other."""
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
 NOTIFY_EVERY_S = 30.0
@@ -113,7 +117,7 @@ class App(Tenancy):
         )
         await self.loop.load()
         await self.prices.load()
-        await self.prices.fetch()
+        await self._first_prices()
         await self._survey()
         self._start_loops()
         await self._open_doors()
@@ -122,6 +126,12 @@ class App(Tenancy):
         self.ready = True
         await self.pulse.write({"k": "LIFE", "op": "ready"})
         log.info("daemon.started", version=__version__, run=self.run, homes=len(self._world.homes))
+
+    async def _first_prices(self) -> None:
+        """Ask for prices; sources that take long answer when the daemon runs already (N11)."""
+        asked = asyncio.create_task(self.prices.fetch(), name="first prices")
+        self._cleanups.append(lambda: _cancelled(asked))
+        await asyncio.wait([asked], timeout=PRICES_PATIENCE_S)
 
     async def _taken_over(self) -> list[AlertChange]:
         """Take over the daemon's own alerts that the last run left open; return the end of those of its stopping."""
@@ -161,6 +171,8 @@ class App(Tenancy):
             on_turn=self._turned,
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
+        sources = price_feeds(settings, self._installed, self.web)
+        self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
         self.pulse = Pulse(
             store=self.store,
             journal=self.journal,
@@ -168,12 +180,11 @@ class App(Tenancy):
             health=self.acts.health,
             inbound=self.inbound,
             on_step=self._reread_vehicles,
+            missing_prices=self.prices.missing,
         )
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at
         )
-        sources = price_feeds(settings, self._installed)
-        self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
         self.herald = Herald(store=self.store, clock=clock, called=self._called, durable=lambda: self.loop.durable)
         self.herald.replace(posts_of(settings, self.web))
         self._build_onboarding()
@@ -332,7 +343,7 @@ class App(Tenancy):
         """Apply the configuration whole, or raise ConfigError or StoreError and change nothing (S21)."""
         settings = self._reread()
         world = self._world_with_stored(settings)
-        sources = price_feeds(settings, self._installed)
+        sources = price_feeds(settings, self._installed, self.web)
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
@@ -349,6 +360,11 @@ class App(Tenancy):
         self._wake_all()
         log.info("config.applied", conf=settings.digest)
         return told
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _fixed(settings: Settings) -> tuple[object, ...]:

@@ -1,15 +1,18 @@
 """What the loop needs from the outside."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from scheduler.core.command import Action, ActionReport, Command
 from scheduler.core.model import Flow, Override, PriceSeries, Situation, VehicleState
 from scheduler.core.observation import Reading, Stamp
+from scheduler.core.publication import Rhythm
 from scheduler.core.terms import Stated
 from scheduler.core.timeline import Interval
+
+T = TypeVar("T")
 
 Event = dict[str, Any]
 """One line of the journal, as `invariants.md` describes it."""
@@ -78,15 +81,74 @@ class Policies(Protocol):
         """Return the terms in precedence order, and one sentence for each policy that was set aside."""
 
 
-class PriceSource(Protocol):
-    """Published prices for one zone. The plugin contract of `kwhen.price_sources`."""
+class Web(Protocol):
+    """The one HTTP client as a price source sees it: time-outs, retries and waiting are its business.
+
+    Both methods GET, or POST `body` as JSON when it is given, and raise what a fetch may raise: `PricesNotPublished`
+    for an answer without content (204), `PricesRefused` for one that no repetition mends (3xx, 4xx), else
+    `PricesUnavailable`.
+    """
+
+    def token(self) -> str:
+        """Return the source's secret. Raises `PricesRefused` when none is set."""
+
+    async def json(
+        self,
+        url: str,
+        kind: type[T],
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> T:
+        """Return the answer's JSON as that type: a `msgspec.Struct`, a list of them, a dict. Raises if it is none."""
+
+    async def raw(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        but: Collection[int] = (),
+    ) -> bytes:
+        """Return the answer's body as it came; also that of the error statuses in `but`."""
+
+
+class NamedSource(Protocol):
+    """A price source under its name in the configuration, ready to be asked."""
+
+    @property
+    def name(self) -> str:
+        """What `[[prices]]` calls it."""
+
+    @property
+    def product(self) -> str:
+        """What its prices are of: it changes with the source and its settings."""
+
+    @property
+    def stand_in(self) -> str:
+        """The name of the one that speaks where this one is silent; empty for none."""
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When it is to be asked."""
 
     async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
-        """Return what is published in the span.
+        """Return what is published in the span. Raises as `PriceSource.fetch` does."""
+
+
+class PriceSource(Protocol):
+    """Prices for one zone. The plugin contract of `kwhen.price_sources`: a frozen dataclass, its fields the settings.
+
+    A class may also say `rhythm`, when it is to be asked (default: `Rolling()`), and `needs_token = True`.
+    """
+
+    async def fetch(self, span: Interval, *, at: datetime, web: Web) -> PriceSeries:
+        """Return what is published in the span; the feed sets name and product.
 
         Raises:
             PricesNotPublished: nothing yet, which is normal.
-            PricesUnavailable: the source failed.
+            PricesUnavailable: the source failed; `PricesRefused`: no use in asking again soon.
         """
 
 

@@ -129,7 +129,7 @@ def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -
     source = fetched[0]["source"]
     cursor.execute(
         statements.delete_other_prices,
-        {"of_source": source, "but_zone": fetched[0]["zone"], "but_currency": fetched[0]["currency"]},
+        {"of_source": source} | {f"but_{name}": fetched[0][name] for name in ("product", "zone", "currency")},
     )
     span = {"of_source": source, "after": fetched[0]["start"], "before": max(row["end"] for row in fetched)}
     stored = rows_of(cursor, statements.overlapping_prices, span)

@@ -149,7 +149,7 @@ class MemoryStore:
         same = [
             row
             for row in self._prices.get(series.name, [])
-            if (row["zone"], row["currency"]) == (series.zone, series.currency)
+            if (row["product"], row["zone"], row["currency"]) == (series.product, series.zone, series.currency)
         ]
         if series.slots:
             self._prices[series.name] = newest_prices(stored=same, fetched=price_rows(series))

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from scheduler.core.model import PriceSeries, PriceState
-from scheduler.core.terms import PriceSlot
+from scheduler.core.model import PriceSeries
+from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval, from_nanoseconds, merge, nanoseconds, subtract
 from storage.rows import Row
-
-# Most uncertain first.
-_DOUBT = (PriceState.FORECAST, PriceState.PRELIMINARY, PriceState.FINAL)
 
 
 def price_rows(series: PriceSeries) -> list[Row]:
@@ -19,10 +16,10 @@ def price_rows(series: PriceSeries) -> list[Row]:
             "start": nanoseconds(slot.start),
             "end": nanoseconds(slot.end),
             "per_kwh": float(slot.per_kwh),
-            "published": slot.published,
+            "product": series.product,
             "currency": series.currency,
             "zone": series.zone,
-            "state": series.state.value,
+            "state": slot.state.value,
             "fetched_at": nanoseconds(series.fetched_at),
         }
         for slot in series.slots
@@ -57,7 +54,7 @@ def _interval(row: Row) -> Interval:
 
 
 def price_series(rows: Sequence[Row]) -> list[PriceSeries]:
-    """Return one series a source, of rows ordered by source and start. It is as sure as its least sure slot."""
+    """Return one series a source, of rows ordered by source and start."""
     sources: dict[str, list[Row]] = {}
     for row in rows:
         sources.setdefault(row["source"], []).append(row)
@@ -70,13 +67,13 @@ def _series(name: str, slots: list[Row]) -> PriceSeries:
         currency=slots[0]["currency"],
         zone=slots[0]["zone"],
         fetched_at=from_nanoseconds(max(row["fetched_at"] for row in slots)),
-        state=min((PriceState(row["state"]) for row in slots), key=_DOUBT.index),
+        product=slots[0]["product"],
         slots=tuple(
             PriceSlot(
                 start=from_nanoseconds(row["start"]),
                 end=from_nanoseconds(row["end"]),
                 per_kwh=row["per_kwh"],
-                published=bool(row["published"]),
+                state=PriceState(row["state"]),
             )
             for row in slots
         ),

@@ -149,7 +149,9 @@ class Statements:
         self.delete_other_prices = self._text(
             delete(PRICE).where(
                 PRICE.c.source == bindparam("of_source"),
-                (PRICE.c.zone != bindparam("but_zone")) | (PRICE.c.currency != bindparam("but_currency")),
+                (PRICE.c.product != bindparam("but_product"))
+                | (PRICE.c.zone != bindparam("but_zone"))
+                | (PRICE.c.currency != bindparam("but_currency")),
             )
         )
         self.overlapping_prices = self._query(select(PRICE).where(*_overlapping()))

@@ -92,7 +92,7 @@ class PriceRow(Row, table=True):
     start: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     end: int = Field(sa_type=BigInteger, index=True)
     per_kwh: float = Field(sa_type=Float)
-    published: bool
+    product: str = Field(default="", sa_type=String)
     currency: str = Field(sa_type=String)
     zone: str = Field(sa_type=String)
     state: str = Field(sa_type=String)

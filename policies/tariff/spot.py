@@ -72,7 +72,7 @@ class Spot:
                 while piece.end <= low:
                     piece, fee = next(fees)
                 high = min(end, piece.end)
-                yield PriceSlot(start=low, end=high, per_kwh=self._paid(slot.per_kwh, fee), published=slot.published)
+                yield PriceSlot(start=low, end=high, per_kwh=self._paid(slot.per_kwh, fee), state=slot.state)
                 low = high
 
     def _paid(self, market_per_kwh: float, grid_fee_per_kwh: float) -> float:

@@ -19,7 +19,7 @@ from scheduler.cli.connection import Connection
 from scheduler.cli.ending import Ending
 from scheduler.cli.place import find_socket
 from scheduler.config import Settings
-from scheduler.config.secrets import CLIENT_ID, SECRETS, notify_secret
+from scheduler.config.secrets import CLIENT_ID, SECRETS, named_secret
 from scheduler.core.errors import ConfigError, KwhenError, StoreError
 from storage.schema import describe
 
@@ -139,7 +139,7 @@ def secret_files(settings: Settings | None, config: Path) -> Iterator[Finding]:
     """Look where each secret comes from, and whether others can read its file."""
     origins = settings.origins if settings is not None else {}
     told = settings.notify if settings is not None else ()
-    for spec in (*SECRETS, *(notify_secret(one.name) for one in told), CLIENT_ID):
+    for spec in (*SECRETS, *(named_secret("notify", one.name) for one in told), CLIENT_ID):
         origin = origins.get(spec.key)
         if origin is None:
             continue

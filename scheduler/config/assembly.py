@@ -1,13 +1,14 @@
 """The plugins that a configuration names, built and ready to be asked."""
 
 from scheduler.config.checks import Installed
-from scheduler.config.secrets import notify_secret
+from scheduler.config.secrets import named_secret
 from scheduler.config.settings import NotifySpec, Settings
 from scheduler.loop.herald import Post
 from scheduler.notifiers.email import Email, MailServer
 from scheduler.notifiers.ntfy import Ntfy
 from scheduler.plugins import PolicySet, PriceFeed
 from scheduler.ports import Notifier
+from scheduler.prices.web import SourceWeb
 from scheduler.web_client import WebClient
 
 
@@ -20,13 +21,20 @@ def policy_sets(settings: Settings, plugins: Installed) -> dict[str, PolicySet]:
     return {home.id: PolicySet.of(home, plugins.policies) for home in settings.homes}
 
 
-def price_feeds(settings: Settings, plugins: Installed) -> dict[str, PriceFeed]:
+def price_feeds(settings: Settings, plugins: Installed, web: WebClient) -> dict[str, PriceFeed]:
     """Return the price sources by their names. One that cannot be loaded is left out; `warnings` names it."""
     feeds: dict[str, PriceFeed] = {}
     for spec in settings.prices:
         plugin = plugins.price_sources.plugin(spec.source)
         if plugin.cls is not None:
-            feeds[spec.name] = PriceFeed(name=spec.name, source=plugin.build(spec.settings))
+            at = named_secret("prices", spec.name)
+            feeds[spec.name] = PriceFeed(
+                name=spec.name,
+                source=plugin.build(spec.settings),
+                web=SourceWeb(web, token=spec.secret.reveal(), token_at=f"{at.variable}, or the file {at.file}"),
+                product=spec.product,
+                stand_in=spec.stand_in,
+            )
     return feeds
 
 
@@ -38,7 +46,7 @@ def posts_of(settings: Settings, web: WebClient) -> tuple[Post, ...]:
 
 
 def _notifier(spec: NotifySpec, web: WebClient) -> Notifier:
-    at = notify_secret(spec.name)
+    at = named_secret("notify", spec.name)
     secret_at = f"{at.variable}, or the file {at.file}"
     if spec.by == "ntfy":
         token = spec.secret.reveal()

@@ -35,7 +35,7 @@ def problems_of(tree: Mapping[str, Any], installed: Installed) -> Iterator[Probl
     yield from _doubles([(f"{path}.id", car.get("id")) for path, car in cars], "vehicle")
     yield from _doubles(chargers, "charger")
     for path, source in sources:
-        yield from _built(installed.price_sources, source, path, key="source", beside=("name",)).problems
+        yield from _built(installed.price_sources, source, path, key="source", beside=("name", "stand_in")).problems
     names = [str(source.get("name")) for _, source in sources]
     for path, home in homes:
         yield from _problems_of_place(home, path)

@@ -12,9 +12,21 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler.config.checks import Installed, Problem, problems_of
 from scheduler.config.control import limits_of
-from scheduler.config.notify import found_for, notify_specs, problems_of_notify
+from scheduler.config.notify import notify_specs, problems_of_notify
+from scheduler.config.prices import problems_of_prices
 from scheduler.config.reading import Written, read
-from scheduler.config.secrets import CLIENT_ID, SECRETS, Found, Secret, SecretSpec, find, notify_secret
+from scheduler.config.secrets import (
+    CLIENT_ID,
+    NAMED,
+    SECRETS,
+    Found,
+    Secret,
+    SecretSpec,
+    find,
+    find_named,
+    named_secret,
+    secret_of,
+)
 from scheduler.config.settings import Enode, HttpPort, Log, PriceSpec, Settings, Webhook
 from scheduler.config.shown import HIDDEN, ShownSetting, shown_settings
 from scheduler.config.tables import PREFIX, SHORTEST_SECRET_BYTES, File, HomeTable, address_of
@@ -48,8 +60,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, plugins: Installed | 
     kept = {spec.key: find(spec, environ=environ, secrets_dir=_secrets_dir(written)) for spec in (*SECRETS, CLIENT_ID)}
     problems += problems_of(written.tree, plugins or installed())
     problems += _problems_of_storage(written)
-    kept |= found_for(written.tree, environ=environ, secrets_dir=_secrets_dir(written))
+    kept |= find_named(written.tree, environ=environ, secrets_dir=_secrets_dir(written))
     problems += problems_of_notify(written.tree, kept)
+    problems += problems_of_prices(written.tree, kept, plugins or installed())
     secrets = (f"{key}: {text}" for key, text in _problems_of_secrets(written, kept))
     said = [*written.problems, *written.said(problems), *secrets]
     if said or file is None:
@@ -160,7 +173,14 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
         storage_url=storage_url,
         limits=limits_of(file.control),
         prices=tuple(
-            PriceSpec(name=one.name, source=one.source, settings=as_json(one.model_extra or {})) for one in file.prices
+            PriceSpec(
+                name=one.name,
+                source=one.source,
+                stand_in=one.stand_in or "",
+                secret=secret_of("prices", one.name, kept),
+                settings=as_json(one.model_extra or {}),
+            )
+            for one in file.prices
         ),
         homes=tuple(home_of(one) for one in file.home),
         coordinates={
@@ -198,11 +218,13 @@ def _shown(
         if kept[spec.key] is not None:
             table, _, key = spec.key.partition(".")
             tree[table][key] = HIDDEN
-    for index, table in enumerate(tree["notify"]):
-        key = notify_secret(table["name"]).key
-        if kept.get(key) is not None:
-            table["secret"] = HIDDEN
-            origins = {**origins, f"notify[{index}].secret": origins[key]}
+    for kind in NAMED:
+        for index, table in enumerate(tree.get(kind, ())):
+            key = named_secret(kind, table["name"]).key
+            if kept.get(key) is not None:
+                table["secret"] = HIDDEN
+                origins = {**origins, f"{kind}[{index}].secret": origins[key]}
+    for table in tree["notify"]:
         table["topic"] = table["topic"] and HIDDEN
     return shown_settings(tree, origins)
 

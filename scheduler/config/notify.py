@@ -3,30 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from scheduler.config.secrets import Found, Secret, find, notify_secret
+from scheduler.config.secrets import Found, Secret, named_secret, names_of
 from scheduler.config.settings import NotifySpec
-from scheduler.config.strays import notifier_names
 from scheduler.config.tables import NTFY_URL, NotifyTable
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-def found_for(
-    tree: Mapping[str, Any], *, environ: Mapping[str, str], secrets_dir: str | None
-) -> dict[str, Found | None]:
-    """Return the token or password of each notifier by its key, as far as there is one."""
-    specs = (notify_secret(name) for _, name in notifier_names(tree))
-    return {spec.key: find(spec, environ=environ, secrets_dir=secrets_dir) for spec in specs}
-
-
 def problems_of_notify(tree: Mapping[str, Any], kept: Mapping[str, Found | None]) -> Iterator[tuple[str, str]]:
     """Yield names that stand twice, and users without a password."""
     first: dict[str, int] = {}
-    for index, name in notifier_names(tree):
+    for index, name in names_of(tree, "notify"):
         if name in first:
             yield f"notify[{index}].name", f"{name!r} stands at notify[{first[name]}] already; choose another"
         first.setdefault(name, index)
-        spec = notify_secret(name)
+        spec = named_secret("notify", name)
         if tree["notify"][index].get("user") and kept.get(spec.key) is None:
             place = f"set {spec.variable} or write it to a file {spec.file} in $CREDENTIALS_DIRECTORY or secrets_dir"
             yield f"notify[{index}].user", f"has no password; {place}"
@@ -34,7 +25,7 @@ def problems_of_notify(tree: Mapping[str, Any], kept: Mapping[str, Found | None]
 
 def notify_specs(tables: Iterable[NotifyTable], kept: Mapping[str, Found | None]) -> tuple[NotifySpec, ...]:
     """Return each notifier with its secret and the defaults of its kind."""
-    return tuple(_spec(table, kept.get(notify_secret(table.name).key)) for table in tables)
+    return tuple(_spec(table, kept.get(named_secret("notify", table.name).key)) for table in tables)
 
 
 def _spec(table: NotifyTable, found: Found | None) -> NotifySpec:

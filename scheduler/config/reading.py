@@ -11,8 +11,8 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as VariableError
 
 from scheduler.config.positions import Positions
-from scheduler.config.secrets import SECRETS
-from scheduler.config.strays import is_setting, notifier_names, strays
+from scheduler.config.secrets import NAMED, SECRETS, names_of
+from scheduler.config.strays import is_setting, strays
 from scheduler.config.tables import PREFIX, File
 from scheduler.core.errors import ConfigError
 
@@ -68,7 +68,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Written:
         problems.append(f"{PREFIX}…: {error}; a variable that holds a whole table must be JSON")
     origins = dict.fromkeys(_leaves(tree), str(path)) | {leaf: _variable(leaf) for leaf in _leaves(variables)}
     whole = _merged(tree, variables)
-    odd = tuple(strays(environ, (name for _, name in notifier_names(whole))))
+    odd = tuple(strays(environ, {kind: [name for _, name in names_of(whole, kind)] for kind in NAMED}))
     return Written(
         tree=whole,
         path=path,

@@ -1,9 +1,11 @@
 """Secrets: from the environment or from files, never from the configuration file, never shown."""
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LARGEST_BYTES = 64 * 1024
 
@@ -44,12 +46,25 @@ CLIENT_ID = SecretSpec(key="enode.client_id", variable="KWHEN_ENODE__CLIENT_ID",
 """No secret, but it may come the same way."""
 
 
-NOTIFY_VARIABLE = "KWHEN_NOTIFY_SECRET__"
+NAMED = {"notify": "KWHEN_NOTIFY_SECRET__", "prices": "KWHEN_PRICES_SECRET__", "calendar": "KWHEN_CALENDAR_SECRET__"}
+"""The tables that may have a secret each, with what the variables of those begin with."""
 
 
-def notify_secret(name: str) -> SecretSpec:
-    """Return where the token or password of a notifier may come from."""
-    return SecretSpec(key=f"notify.{name}", variable=f"{NOTIFY_VARIABLE}{name.upper()}", file=f"notify_secret_{name}")
+def named_secret(table: str, name: str) -> SecretSpec:
+    """Return where the secret of a `[[notify]]`, `[[prices]]` or `[[calendar]]` table may come from, by its name."""
+    plain = re.sub(r"\W", "_", name)
+    return SecretSpec(
+        key=f"{table}.{name}", variable=f"{NAMED[table]}{plain.upper()}", file=f"{table}_secret_{plain.lower()}"
+    )
+
+
+def names_of(tree: Mapping[str, Any], table: str) -> Iterator[tuple[int, str]]:
+    """Yield the place and the name of each of the tables of one kind that has a usable one."""
+    tables = tree.get(table)
+    for index, one in enumerate(tables if isinstance(tables, list) else ()):
+        name = one.get("name") if isinstance(one, Mapping) else None
+        if isinstance(name, str) and name.strip():
+            yield index, name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +88,20 @@ def find(spec: SecretSpec, *, environ: Mapping[str, str], secrets_dir: str | Non
         except (OSError, UnicodeDecodeError) as error:
             return Found(problem=f"{path} cannot be read ({error}); let the daemon's user read it")
     return None
+
+
+def find_named(
+    tree: Mapping[str, Any], *, environ: Mapping[str, str], secrets_dir: str | None
+) -> dict[str, Found | None]:
+    """Return the secret of each table that may have one by its key, as far as there is one."""
+    specs = (named_secret(table, name) for table in NAMED for _, name in names_of(tree, table))
+    return {spec.key: find(spec, environ=environ, secrets_dir=secrets_dir) for spec in specs}
+
+
+def secret_of(table: str, name: str, kept: Mapping[str, Found | None]) -> Secret:
+    """Return the secret of a table, empty where there is none."""
+    found = kept.get(named_secret(table, name).key)
+    return Secret(found.text if found else "")
 
 
 def _directories(environ: Mapping[str, str], secrets_dir: str | None) -> Iterator[tuple[Path, bool]]:

@@ -1,5 +1,7 @@
 """The configuration as one value: checked, frozen, replaced whole on reload."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,11 +65,22 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceSpec:
-    """One `[[prices]]` table: its name, the source, and the source's settings as they were written."""
+    """One `[[prices]]` table: its name, the source, and the source's settings as they were written.
+
+    `stand_in` names the table whose prices hold where this one has none. `secret` is empty where there is none.
+    """
 
     name: str
     source: str
+    stand_in: str = ""
+    secret: Secret = field(default_factory=lambda: Secret(""))
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def product(self) -> str:
+        """What these prices are of: it changes with the source and its settings, and tells no secret in them."""
+        written = json.dumps([self.source, dict(self.settings)], sort_keys=True, default=str)
+        return f"{self.source} {hashlib.sha256(written.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +137,7 @@ class Settings:
         if self.http.token is not None:
             yield self.http.token.reveal()
         yield from (one.secret.reveal() for one in self.notify)
+        yield from (one.secret.reveal() for one in self.prices)
         if password := urlsplit(self.storage_url).password:
             yield unquote(password)
 

@@ -189,6 +189,7 @@ class PricesTable(Table):
 
     name: Id
     source: str
+    stand_in: Id | None = None
 
 
 class NotifyTable(Table):

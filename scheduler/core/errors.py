@@ -67,7 +67,15 @@ class PricesNotPublished(PriceError):  # noqa: N818
 
 
 class PricesUnavailable(PriceError):  # noqa: N818
-    """The source failed."""
+    """The source failed. `retry_after_s` is set where it said how long to wait."""
+
+    def __init__(self, text: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class PricesRefused(PricesUnavailable):
+    """The source will not answer this question, ever: a wrong token, zone or address. Somebody must mend it."""
 
 
 class PolicyError(KwhenError):

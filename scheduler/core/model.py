@@ -116,24 +116,33 @@ class Home:
         return shard_of(self.user_id)
 
 
-class PriceState(StrEnum):
-    """How sure a price is."""
+GRAMS = "gCO2"
+"""The currency of carbon: such series hold grams of CO2 per kWh. No home reckons in it."""
 
-    FINAL = "final"
-    PRELIMINARY = "preliminary"
-    FORECAST = "forecast"
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StandIn:
+    """A stretch of time in which another source speaks for one that is silent."""
+
+    interval: Interval
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceSeries:
-    """Published prices of one source: slots ordered by start, disjoint, may have gaps. Unit: `currency` per kWh."""
+    """Prices of one source: slots ordered by start, disjoint, may have gaps. Unit: `currency` per kWh.
+
+    `product` tells apart what the same name has meant before (source and settings): prices of two products never mix.
+    `stand_ins` says where the slots of another source stand.
+    """
 
     name: str
     currency: str
     slots: tuple[PriceSlot, ...]
     fetched_at: datetime
     zone: str = ""
-    state: PriceState = PriceState.FINAL
+    product: str = ""
+    stand_ins: tuple[StandIn, ...] = ()
 
 
 class Will(StrEnum):

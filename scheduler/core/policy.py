@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 from scheduler.core.model import Situation
-from scheduler.core.terms import TERM_TYPES, MinDwell, Price, PriceSlot, StartCost, Term
+from scheduler.core.terms import TERM_TYPES, MinDwell, Price, PriceSlot, PriceState, StartCost, Term
 from scheduler.core.timeline import Interval
 
 KWHEN_API = 1
@@ -32,7 +32,7 @@ _TERM_CLASSES = frozenset(TERM_TYPES.values())
 _NUMBER = (int, float)
 
 _KINDS: dict[str, Any] = {
-    "start": datetime, "end": datetime, "by": datetime, "per_kwh": _NUMBER, "published": bool, "why": str,
+    "start": datetime, "end": datetime, "by": datetime, "per_kwh": _NUMBER, "state": PriceState, "why": str,
     "soc_pct": _NUMBER, "energy_kwh": _NUMBER, "even_below_minimum": bool, "amount": _NUMBER, "duration": timedelta,
     "interval": Interval, "slots": tuple,
 }  # fmt: skip
@@ -109,7 +109,7 @@ def _is_sound(slot: Any, oldest: datetime, farthest: datetime) -> bool:
         and oldest <= slot.end <= farthest
         and type(slot.per_kwh) in _NUMBER
         and math.isfinite(slot.per_kwh)
-        and type(slot.published) is bool
+        and type(slot.state) is PriceState
     )
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.model import PriceRung, Situation
-from scheduler.core.terms import Price, PriceSlot, of_type
+from scheduler.core.terms import Price, PriceSlot, PriceState, of_type
 
 RECENT = timedelta(days=14)
 """How far back days are averaged: two of each weekday. `bench/expected_prices.py` compares this rule with others."""
@@ -102,7 +102,7 @@ def expected(slots: Sequence[PriceSlot], *, start: datetime, end: datetime, time
             start=days.at + timedelta(seconds=span.start_s),
             end=days.at + timedelta(seconds=span.end_s),
             per_kwh=span.per_kwh or 0.0,
-            published=False,
+            state=PriceState.FORECAST,
         )
         for span in spans
     )

@@ -3,19 +3,33 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TypeVar
 
 from scheduler.core.timeline import Interval, require_utc
 
 
+class PriceState(StrEnum):
+    """How sure a price is: published for good, published and still to be confirmed, or only expected."""
+
+    FINAL = "final"
+    PRELIMINARY = "preliminary"
+    FORECAST = "forecast"
+
+
+def least_sure(states: Iterable[PriceState]) -> PriceState:
+    """Return the state of a sum: that of its least sure part."""
+    return max(states, key=list(PriceState).index)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceSlot:
-    """What a kWh costs in `[start, end)`. `published` is False for an expected or assumed price."""
+    """What a kWh costs in `[start, end)`."""
 
     start: datetime
     end: datetime
     per_kwh: float
-    published: bool = True
+    state: PriceState = PriceState.FINAL
 
     def __post_init__(self) -> None:
         require_utc(self.start, "start")
@@ -24,6 +38,11 @@ class PriceSlot:
             raise ValueError(f"a price slot must end after it starts: {self.start} .. {self.end}")
         if self.per_kwh != self.per_kwh or self.per_kwh in (float("inf"), float("-inf")):
             raise ValueError(f"a price must be finite, not {self.per_kwh} at {self.start}")
+
+    @property
+    def published(self) -> bool:
+        """Tell whether somebody has fixed this price; False for an expected or assumed one."""
+        return self.state is not PriceState.FORECAST
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

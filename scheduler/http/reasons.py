@@ -14,6 +14,7 @@ from scheduler.core.terms import (
     Opportunity,
     Price,
     PriceSlot,
+    PriceState,
     Run,
     StartCost,
     Stated,
@@ -84,7 +85,7 @@ def expected_prices(plan: Plan, situation: Situation, *, after: datetime) -> Ite
     for span in found.spans if found.money else ():
         start, end = (situation.at + timedelta(seconds=offset_s) for offset_s in (span.start_s, span.end_s))
         if span.per_kwh is not None and not span.published and end > after:
-            yield PriceSlot(start=max(start, after), end=end, per_kwh=span.per_kwh, published=False)
+            yield PriceSlot(start=max(start, after), end=end, per_kwh=span.per_kwh, state=PriceState.FORECAST)
 
 
 def _wishes(situation: Situation) -> Iterator[View]:

@@ -26,7 +26,7 @@ from scheduler.core.model import (
     Verdict,
 )
 from scheduler.core.observation import Delivery
-from scheduler.core.terms import Price, PriceSlot, of_type
+from scheduler.core.terms import Price, PriceSlot, least_sure, of_type
 from scheduler.http import sentences
 from scheduler.http.daemon import Known
 from scheduler.http.wording import rfc3339
@@ -258,6 +258,7 @@ def price_view(slot: PriceSlot) -> View:
         "end": rfc3339(slot.end),
         "price_per_kwh": slot.per_kwh,
         "published": slot.published,
+        "state": slot.state.value,
     }
 
 
@@ -274,8 +275,8 @@ def price_curve(now: Situation) -> tuple[PriceSlot, ...]:
         covering = [part for part in parts if part is not None]
         if len(covering) == len(prices):
             per_kwh = sum(part.per_kwh for part in covering)
-            published = all(part.published for part in covering)
-            found.append(PriceSlot(start=start, end=end, per_kwh=per_kwh, published=published))
+            state = least_sure(part.state for part in covering)
+            found.append(PriceSlot(start=start, end=end, per_kwh=per_kwh, state=state))
     return tuple(found)
 
 
@@ -293,7 +294,7 @@ def series_view(series: PriceSeries) -> View:
         "name": series.name,
         "zone": series.zone,
         "currency": series.currency,
-        "state": series.state.value,
+        "state": least_sure(slot.state for slot in series.slots).value if series.slots else None,
         "fetched_at": rfc3339(series.fetched_at),
         "slots": [price_view(slot) for slot in series.slots],
     }

@@ -15,6 +15,9 @@ from scheduler.ports import AlertChange, Batch, Event, Store
 
 log = structlog.get_logger()
 
+SEVERITY = {"PRICES_MISSING": "warning"}
+"""How grave an alert of the daemon's own is, where it is not critical."""
+
 PROVIDER_PATIENCE = timedelta(minutes=5)
 """How long the provider may fail before a person is told (S24)."""
 
@@ -31,6 +34,7 @@ class Pulse:
         health: Health,
         inbound: WebhookPath,
         on_step: Callable[[], None],
+        missing_prices: Callable[[], str] = str,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -38,6 +42,7 @@ class Pulse:
         self._health = health
         self._inbound = inbound
         self._on_step = on_step
+        self._missing_prices = missing_prices
         loop.on_stepped = self._stepped
         self._waiting: list[Event] = []
         self._told: set[str] = set()
@@ -87,7 +92,7 @@ class Pulse:
     def _changes(self, holding: Mapping[str, str]) -> list[AlertChange]:
         now = self._loop.stamp().at
         begun = [
-            AlertChange(code=code, vehicle_id=None, text=text, severity="critical", raised_at=now)
+            AlertChange(code=code, vehicle_id=None, text=text, severity=SEVERITY.get(code, "critical"), raised_at=now)
             for code, text in holding.items()
             if code not in self._told
         ]
@@ -98,12 +103,14 @@ class Pulse:
         return [*begun, *ended]
 
     def _holding(self) -> Iterator[tuple[str, str]]:
-        """Yield the alerts of the provider, the store and the webhook path that hold now."""
+        """Yield the alerts of the provider, the prices, the store and the webhook path that hold now."""
         now, health = self._loop.stamp().at, self._health
         if health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
             yield "CREDENTIALS_LOST" if health.unauthorized else "PROVIDER_DOWN", health.why
         heard = self._inbound.heard_at()
         if heard is not None and now - heard > self._loop.world.limits.t_hb:
             yield "WEBHOOK_SILENT", "No webhook and no heartbeat arrived for an hour; polling has taken over."
+        if missing := self._missing_prices():
+            yield "PRICES_MISSING", f"Plans go on what prices usually are; departures hold. {missing}."
         if not self._loop.durable:
             yield "STORE_TROUBLE", "The store could not keep what was decided."

@@ -116,5 +116,4 @@ def _both(one: PriceSlot, other: PriceSlot) -> PriceSlot | None:
     start, end = max(one.start, other.start), min(one.end, other.end)
     if start >= end:
         return None
-    published = one.published and other.published
-    return PriceSlot(start=start, end=end, per_kwh=one.per_kwh + other.per_kwh, published=published)
+    return PriceSlot(start=start, end=end, per_kwh=one.per_kwh + other.per_kwh)

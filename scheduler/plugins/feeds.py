@@ -1,27 +1,43 @@
-"""The price sources of the configuration: each with a name, a time-out and a check of what it returns."""
+"""The price sources of the configuration: each with a name, its web, a time-out and a check of what it returns."""
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
 from scheduler.core.errors import PriceError, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.model import GRAMS, PriceSeries
+from scheduler.core.publication import DayAhead, Rhythm, Rolling
 from scheduler.core.timeline import Interval
 from scheduler.plugins.isolation import described
-from scheduler.ports import PriceSource
+from scheduler.ports import PriceSource, Web
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 """How long a source may take for one fetch [s], its own retries included."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriceFeed:
-    """A price source under the name that `[[prices]]` gives it; itself a `PriceSource`."""
+    """A price source under the name that `[[prices]]` gives it.
+
+    `product` changes with the source and its settings, so that what the store keeps under the name is not mixed with
+    what the name has meant before. `stand_in` names the feed that speaks where this one is silent.
+    """
 
     name: str
     source: PriceSource
+    web: Web
+    kind: str = ""
+    product: str = ""
+    stand_in: str = ""
     timeout_s: float = TIMEOUT_S
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When it is to be asked."""
+        rhythm = getattr(self.source, "rhythm", None)
+        return rhythm if isinstance(rhythm, (DayAhead, Rolling)) else Rolling()
 
     async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
         """Return what is published in the span, under this feed's name.
@@ -32,20 +48,22 @@ class PriceFeed:
         """
         try:
             async with asyncio.timeout(self.timeout_s):
-                series = await self.source.fetch(span, at=at)
+                series = await self.source.fetch(span, at=at, web=self.web)
         except PriceError:
             raise
         except TimeoutError as error:
-            raise PricesUnavailable(f"prices {self.name}: no answer within {self.timeout_s:g} s") from error
+            raise PricesUnavailable(f"no answer within {self.timeout_s:g} s") from error
         except Exception as error:
-            raise PricesUnavailable(f"prices {self.name}: {described(error)}") from error
+            raise PricesUnavailable(described(error)) from error
         if why := _unfit(series):
-            raise PricesUnavailable(f"prices {self.name}: {why}")
-        return replace(series, name=self.name)
+            raise PricesUnavailable(why)
+        return replace(series, name=self.name, product=self.product)
 
 
 def _unfit(series: object) -> str:
     if type(series) is not PriceSeries:
         return f"the source returned a {type(series).__name__}, no PriceSeries"
+    if series.currency != GRAMS and not re.fullmatch("[A-Z]{3}", series.currency):
+        return f"the source's currency is {series.currency!r}, which is none of ISO 4217 such as EUR"
     late = next((b for a, b in pairwise(series.slots) if b.start < a.end), None)
     return f"the source's slots overlap or are out of order at {late.start}" if late else ""

@@ -23,6 +23,7 @@ from scheduler.core.errors import PricesNotPublished, PricesUnavailable
 from scheduler.core.model import PriceSeries
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
+from scheduler.ports import Web
 
 PER_KWH = {"kWh": 1.0, "MWh": 0.001, "ct/kWh": 0.01}
 """What a price in each unit has to be multiplied with to be one per kWh."""
@@ -62,13 +63,14 @@ class FileSource:
         if self.unit is not None and self.unit not in PER_KWH:
             raise ValueError(f"unit must be one of {', '.join(PER_KWH)}, not {self.unit!r}")
 
-    async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
+    async def fetch(self, span: Interval, *, at: datetime, web: Web) -> PriceSeries:
         """Return the file's slots that touch the span, per kWh.
 
         Raises:
             PricesNotPublished: the file holds none of them.
             PricesUnavailable: the file is not there or cannot be read by the rules above.
         """
+        del web  # it stands on this machine
         content = await asyncio.to_thread(self._content)
         factor = self._factor(content.notes)
         slots = content.slots

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scheduler.core.command import Action, Command, CommandState, Failure, Why
-from scheduler.core.model import Hand, Override, PriceSeries, PriceState, VehicleState, Will
+from scheduler.core.model import Hand, Override, PriceSeries, VehicleState, Will
 from scheduler.core.observation import Stamp
-from scheduler.core.terms import PriceSlot
+from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
     AlertChange,
@@ -118,6 +118,7 @@ def prices(
     slot_minutes: int = 60,
     fetched_at: datetime = T0,
     zone: str = "NO1",
+    product: str = "",
     status: PriceState = PriceState.FINAL,
 ) -> PriceSeries:
     slots = tuple(
@@ -125,10 +126,11 @@ def prices(
             start=start + timedelta(minutes=slot_minutes * i),
             end=start + timedelta(minutes=slot_minutes * (i + 1)),
             per_kwh=price,
+            state=status,
         )
         for i, price in enumerate(per_kwh)
     )
-    return PriceSeries(name=source, currency="NOK", slots=slots, fetched_at=fetched_at, zone=zone, state=status)
+    return PriceSeries(name=source, currency="NOK", slots=slots, fetched_at=fetched_at, zone=zone, product=product)
 
 
 async def all_decisions(store: Store, *, vehicle: str | None = None, limit: int = 1000) -> list[DecisionRecord]:

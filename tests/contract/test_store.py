@@ -9,7 +9,8 @@ import pytest
 
 from scheduler.core.command import CommandState
 from scheduler.core.errors import StoreError, StoreStale
-from scheduler.core.model import Flow, PriceState, shard_of
+from scheduler.core.model import Flow, shard_of
+from scheduler.core.terms import PriceState
 from scheduler.ports import Batch, SessionTotal, Store, Versioned
 from tests.contract.store_values import (
     T0,
@@ -375,11 +376,18 @@ async def test_prices_of_another_zone_are_not_mixed(opened):
     assert await opened.prices(since=T0) == [prices([3], zone="NO2")]
 
 
-async def test_a_series_is_as_sure_as_its_least_sure_slot(opened):
-    await opened.put_prices(prices([1]))
+async def test_prices_of_another_product_are_not_mixed(opened):
+    await opened.put_prices(prices([1, 2], product="quarters"))
+    await opened.put_prices(prices([3], product="hours", slot_minutes=15))
+    assert await opened.prices(since=T0) == [prices([3], product="hours", slot_minutes=15)]
+
+
+async def test_every_slot_keeps_how_sure_it_is(opened):
+    await opened.put_prices(prices([1, 1, 1]))
     await opened.put_prices(prices([2], start=after(60), status=PriceState.FORECAST))
+    await opened.put_prices(prices([3], start=after(120), status=PriceState.PRELIMINARY))
     (found,) = await opened.prices(since=T0)
-    assert found.state is PriceState.FORECAST
+    assert [slot.state for slot in found.slots] == ["final", "forecast", "preliminary"]
 
 
 async def test_an_empty_series_changes_nothing(opened):

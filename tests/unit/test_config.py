@@ -14,7 +14,9 @@ from scheduler.config.tables import File
 from scheduler.core.errors import ConfigError
 from scheduler.core.model import HoldMode, Limits, Mode
 from scheduler.plugins import POLICIES, PRICE_SOURCES, Registry
+from scheduler.web_client import WebClient
 from storage.memory import MemoryStore
+from tests.fakes_daemon import StillClock
 from tests.plugins.installing import installed
 
 CLIENT_SECRET = "s3cr3t-of-the-client"
@@ -146,7 +148,7 @@ async def test_what_is_named_is_built(write, tmp_path):
     prices = f'[[prices]]\nname = "m"\nsource = "file"\npath = "{tmp_path}/p.csv"\n'
     settings = load(write(ENODE + prices + HOME + READY), ENVIRON)
     plugins = find_installed()
-    assert price_feeds(settings, plugins)["m"].source.path == f"{tmp_path}/p.csv"
+    assert price_feeds(settings, plugins, WebClient(StillClock(NOW)))["m"].source.path == f"{tmp_path}/p.csv"
     assert [one.label for one in policy_sets(settings, plugins)["oslo"].speakers] == ["ready-by"]
 
 

@@ -112,8 +112,8 @@ async def test_each_table_becomes_a_notifier_of_its_kind(loaded):
 @pytest.mark.parametrize(
     ("variable", "told"),
     [
-        ("KWHEN_NOTIFY_SECRET__PHNOE", "belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
-        ("KWHEN_NOTIFY_SECRET__phone", "belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_NOTIFY_SECRET__PHNOE", "belongs to no [[notify]]; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
+        ("KWHEN_NOTIFY_SECRET__phone", "belongs to no [[notify]]; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
         ("KWHEN_NOTIFY_SECRET__CAT", "valid are: KWHEN_NOTIFY_SECRET__MAIL, KWHEN_NOTIFY_SECRET__PHONE"),
         ("KWHEN_NOTIFY_SECRET_PHONE", "is no setting; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
         ("KWHEN_NOTIFY_SECERT__PHONE", "is no setting; did you mean 'KWHEN_NOTIFY_SECRET__PHONE'?"),
@@ -133,7 +133,7 @@ def test_a_variable_that_nothing_reads_is_told_with_the_name_that_was_meant(load
 def test_without_a_notifier_the_secret_of_one_is_told_too(loaded):
     settings = loaded("", KWHEN_NOTIFY_SECRET__PHONE=SECRET)
     assert settings.notes == (
-        "the variable KWHEN_NOTIFY_SECRET__PHONE belongs to no notifier; no [[notify]] is configured",
+        "the variable KWHEN_NOTIFY_SECRET__PHONE belongs to no [[notify]]; no [[notify]] is configured",
     )
 
 
@@ -143,7 +143,7 @@ def test_where_a_secret_is_missing_the_misspelt_one_is_named_beside_it(loaded):
     missing, misspelt = caught.value.problems
     assert "has no password" in missing
     assert misspelt == (
-        "the variable KWHEN_NOTIFY_SECRET__MIAL belongs to no notifier; did you mean 'KWHEN_NOTIFY_SECRET__MAIL'?"
+        "the variable KWHEN_NOTIFY_SECRET__MIAL belongs to no [[notify]]; did you mean 'KWHEN_NOTIFY_SECRET__MAIL'?"
     )
 
 

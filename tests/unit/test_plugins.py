@@ -4,6 +4,7 @@ import dataclasses
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -320,7 +321,7 @@ class _Source:
     def __init__(self, answer):
         self.answer = answer
 
-    async def fetch(self, span, *, at):
+    async def fetch(self, span, *, at, web):
         if isinstance(self.answer, Exception):
             raise self.answer
         if self.answer == "never":
@@ -328,11 +329,12 @@ class _Source:
         return self.answer
 
 
+NO_WEB: Any = None
 SPAN = Interval(start=AT, end=AT + timedelta(days=1))
 
 
 async def test_a_feed_gives_its_own_name_to_the_prices():
-    series = await PriceFeed(name="oslo", source=_Source(market(0.1, start=AT))).fetch(SPAN, at=AT)
+    series = await PriceFeed(name="oslo", source=_Source(market(0.1, start=AT)), web=NO_WEB).fetch(SPAN, at=AT)
     assert series.name == "oslo"
 
 
@@ -340,21 +342,21 @@ async def test_a_feed_gives_its_own_name_to_the_prices():
     ("answer", "error", "why"),
     [
         (PricesNotPublished("too early"), PricesNotPublished, "too early"),
-        (RuntimeError("boom"), PricesUnavailable, "prices oslo: RuntimeError: boom"),
+        (RuntimeError("boom"), PricesUnavailable, "RuntimeError: boom"),
         ("never", PricesUnavailable, "no answer within 0.01 s"),
         ({"price": 1}, PricesUnavailable, "returned a dict"),
     ],
 )
 async def test_a_source_that_fails_leaves_one_family_of_errors(answer, error, why):
     with pytest.raises(error, match=why):
-        await PriceFeed(name="oslo", source=_Source(answer), timeout_s=0.01).fetch(SPAN, at=AT)
+        await PriceFeed(name="oslo", source=_Source(answer), web=NO_WEB, timeout_s=0.01).fetch(SPAN, at=AT)
 
 
 async def test_slots_that_overlap_are_refused():
     series = market(0.1, 0.2, start=AT)
     twisted = dataclasses.replace(series, slots=series.slots[::-1])
     with pytest.raises(PricesUnavailable, match="out of order"):
-        await PriceFeed(name="oslo", source=_Source(twisted)).fetch(SPAN, at=AT)
+        await PriceFeed(name="oslo", source=_Source(twisted), web=NO_WEB).fetch(SPAN, at=AT)
 
 
 def test_the_file_source_is_installed():

@@ -1,36 +1,66 @@
-"""What the prices known are made of: what was fetched last, and what was known of the days before it."""
+"""What the prices known are made of: what was fetched last, what was known before it, and who stands in."""
 
 import asyncio
-from collections.abc import Iterator
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from scheduler.core.errors import PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
+from scheduler.core.model import PriceSeries, StandIn
+from scheduler.core.publication import DayAhead, Rhythm, Rolling
+from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval
-from scheduler.loop.price_book import BACK, PriceBook
+from scheduler.loop.price_book import BACK, PATIENCE, PriceBook
+from scheduler.loop.price_timing import LONGEST_PAUSE, REFUSED, SPREAD
 from storage.memory import MemoryStore
 from tests.fakes_daemon import StillClock
 from tests.unit.policies.builders import market
 
 MIDNIGHT = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
+HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
+ASKED_FROM = MIDNIGHT + timedelta(hours=11, minutes=45)  # 12:45 in Brussels
+LATE_FROM = MIDNIGHT + timedelta(hours=13, minutes=30)
+LOCAL_MIDNIGHT = MIDNIGHT - HOUR
+
+Answer = Callable[[Interval, datetime], PriceSeries]
+
+
+def hours(start: datetime, *prices: float, **changes: object) -> PriceSeries:
+    return replace(market(*prices, start=start), **{"name": "market", "zone": "NO1", "product": "p", **changes})
+
+
+def two_days(span: Interval, at: datetime) -> PriceSeries:
+    """Tell of today and tomorrow alone, priced by the day of the month."""
+    del span
+    return hours(at, *[float(at.day)] * 48)
 
 
 @dataclass
-class TwoDays:
-    """A source that tells of today and tomorrow alone."""
+class Source:
+    """A source that answers as it is told to."""
 
-    zone: str = ""
-    failing: bool = False
+    name: str = "market"
+    product: str = "p"
+    stand_in: str = ""
+    rhythm: Rhythm = field(default_factory=lambda: Rolling(every=DAY))
+    answer: Answer = two_days
+    asked: list[tuple[datetime, Interval]] = field(default_factory=list)
 
     async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
-        del span
-        if self.failing:
-            raise PricesUnavailable("no network")
-        return replace(market(*[float(at.day)] * 48, start=at), name="market", zone=self.zone)
+        self.asked.append((at, span))
+        return replace(self.answer(span, at), name=self.name, product=self.product)
+
+
+def failing(error: Exception) -> Answer:
+    def answer(span: Interval, at: datetime) -> PriceSeries:
+        del span, at
+        raise error
+
+    return answer
 
 
 @dataclass
@@ -38,24 +68,28 @@ class Shelf:
     """A price book with what it told."""
 
     clock: StillClock = field(default_factory=lambda: StillClock(MIDNIGHT))
-    source: TwoDays = field(default_factory=TwoDays)
+    source: Source = field(default_factory=Source)
+    others: list[Source] = field(default_factory=list)
     told: list[tuple[PriceSeries, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
 
     def book(self) -> PriceBook:
-        return PriceBook(store=self.store, clock=self.clock, sources={"market": self.source}, on_news=self.told.append)
+        sources = {one.name: one for one in (self.source, *self.others)}
+        on_news = self.told.append
+        return PriceBook(store=self.store, clock=self.clock, sources=sources, on_news=on_news, rng=random.Random(1))
 
-    async def live(self, book: PriceBook, days: int) -> None:
-        for _ in range(days):
+    async def live(self, book: PriceBook, days: int, *, step: timedelta = DAY) -> None:
+        for _ in range(round(days * DAY / step)):
             await book.fetch()
-            self.clock.at += DAY
+            self.clock.at += step
 
-    @property
-    def starts(self) -> Iterator[datetime]:
-        (series,) = self.told[-1]
-        return (slot.start for slot in series.slots)
+    def prices(self, name: str = "market") -> list[float]:
+        return [slot.per_kwh for slot in self.series(name).slots]
+
+    def series(self, name: str = "market") -> PriceSeries:
+        return next(one for one in self.told[-1] if one.name == name)
 
 
 @pytest.fixture
@@ -65,47 +99,268 @@ def shelf() -> Shelf:
 
 def test_days_that_a_source_no_longer_tells_of_are_kept_for_two_weeks(shelf):
     asyncio.run(shelf.live(shelf.book(), days=20))
-    starts = list(shelf.starts)
+    starts = [slot.start for slot in shelf.series().slots]
     last = shelf.clock.at - DAY
     assert starts == sorted(set(starts))
     assert starts[0] == last - BACK
-    assert starts[-1] == last + 2 * DAY - timedelta(hours=1)
+    assert starts[-1] == last + 2 * DAY - HOUR
 
 
-def test_they_are_there_again_after_a_restart(shelf):
+def test_they_are_there_again_after_a_restart_with_a_dead_network(shelf):
     async def restarted() -> None:
         await shelf.store.open(node="test")
         await shelf.live(shelf.book(), days=3)
-        await shelf.book().load()
+        shelf.source.answer = failing(PricesUnavailable("no network"))
+        book = shelf.book()
+        await book.load()
+        await book.fetch()
+        assert book.trouble == {"market": "no network"}
 
     asyncio.run(restarted())
-    assert next(shelf.starts) == MIDNIGHT
+    assert shelf.series().slots[0].start == MIDNIGHT
 
 
-def test_what_was_fetched_last_holds_where_both_speak(shelf):
+def test_the_newest_fetch_holds_wherever_it_speaks(shelf):
     asyncio.run(shelf.live(shelf.book(), days=2))
-    (series,) = shelf.told[-1]
-    assert [slot.per_kwh for slot in series.slots] == [5.0] * 24 + [6.0] * 48
+    assert shelf.prices() == [5.0] * 24 + [6.0] * 48
 
 
-def test_another_zone_begins_anew(shelf):
+def test_a_fetch_that_covers_less_takes_nothing_away(shelf):
+    async def partial() -> None:
+        book = shelf.book()
+        await shelf.live(book, days=1)
+        shelf.source.answer = lambda _, at: hours(at + 3 * HOUR, 9.0)
+        await book.fetch()
+
+    asyncio.run(partial())
+    assert shelf.prices() == [5.0] * 27 + [9.0] + [5.0] * 20
+
+
+def test_quarters_replace_the_hours_that_they_lie_in(shelf):
+    async def finer() -> None:
+        book = shelf.book()
+        await shelf.live(book, days=1)
+        half = shelf.clock.at + HOUR / 2
+        shelf.source.answer = lambda _, at: replace(
+            hours(at), slots=(replace(hours(half, 1.0).slots[0], end=half + HOUR / 4),)
+        )
+        await book.fetch()
+
+    asyncio.run(finer())
+    day_later = MIDNIGHT + DAY
+    slots = [(s.start - day_later, s.end - day_later, s.per_kwh) for s in shelf.series().slots[24:27]]
+    assert slots == [
+        (0 * HOUR, HOUR / 2, 5.0),
+        (HOUR / 2, HOUR * 3 / 4, 1.0),
+        (HOUR * 3 / 4, HOUR, 5.0),
+    ]
+
+
+@pytest.mark.parametrize("change", [{"zone": "NO2"}, {"currency": "SEK"}])
+def test_another_zone_or_currency_begins_anew(shelf, change):
     async def moved() -> None:
         book = shelf.book()
         await shelf.live(book, days=2)
-        shelf.source.zone = "NO2"
+        shelf.source.answer = lambda _, at: replace(two_days(_, at), **change)
         await shelf.live(book, days=1)
 
     asyncio.run(moved())
-    assert next(shelf.starts) == MIDNIGHT + 2 * DAY
+    assert shelf.series().slots[0].start == MIDNIGHT + 2 * DAY
 
 
-def test_a_source_that_fails_leaves_what_was_known(shelf):
-    async def failing() -> None:
+def test_what_was_kept_of_another_product_is_not_taken(shelf):
+    async def changed() -> None:
+        await shelf.store.open(node="test")
+        await shelf.live(shelf.book(), days=1)
+        shelf.source.product = "in hours"
+        await shelf.book().load()
+
+    asyncio.run(changed())
+    assert shelf.told[-1] == ()
+
+
+def test_what_a_wrong_clock_fetched_in_the_future_is_not_believed(shelf):
+    async def stepped() -> None:
+        await shelf.store.open(node="test")
+        shelf.clock.at += 30 * DAY
+        await shelf.live(shelf.book(), days=1)
+        shelf.clock.at = MIDNIGHT
+        await shelf.book().load()
+
+    asyncio.run(stepped())
+    assert shelf.told[-1] == ()
+
+
+def test_a_reload_forgets_nothing_of_a_source_that_stayed_as_it_was(shelf):
+    async def reloaded() -> None:
         book = shelf.book()
-        await shelf.live(book, days=2)
-        shelf.source.failing = True
-        await shelf.live(book, days=1)
-        assert book.trouble == {"market": "no network"}
+        await book.fetch()
+        book.replace_sources({"market": replace(shelf.source)})
+        await book.fetch()
+        assert len(shelf.source.asked) == 1, "it is not asked again before its time"
+        book.replace_sources({"market": replace(shelf.source, product="other")})
+        await book.fetch()
+        assert len(shelf.source.asked) == 2
 
-    asyncio.run(failing())
-    assert len(shelf.told) == 2
+    asyncio.run(reloaded())
+
+
+# when a source is asked
+
+
+def day_ahead(shelf: Shelf, *, published_at: datetime = ASKED_FROM + 20 * MINUTE) -> None:
+    """Let the source tell of whole local days: today, and tomorrow once it is published."""
+
+    def answer(span: Interval, at: datetime) -> PriceSeries:
+        end = LOCAL_MIDNIGHT + (2 if at >= published_at else 1) * DAY
+        start = max(span.start, LOCAL_MIDNIGHT - BACK)
+        return hours(start, *[1.0] * round((end - start) / HOUR))
+
+    shelf.source.rhythm = DayAhead()
+    shelf.source.answer = answer
+
+
+def test_a_day_takes_few_calls(shelf):
+    day_ahead(shelf)
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    times = [at for at, _ in shelf.source.asked]
+    assert times[0] == MIDNIGHT
+    awaited = [at for at in times if ASKED_FROM <= at <= ASKED_FROM + 30 * MINUTE]
+    assert ASKED_FROM <= awaited[0] <= ASKED_FROM + SPREAD + MINUTE
+    assert len(awaited) <= 5
+    assert len(times) <= 10
+    assert shelf.series().slots[-1].end == LOCAL_MIDNIGHT + 2 * DAY
+
+
+def test_the_past_is_asked_for_once_and_then_only_what_is_wanted(shelf):
+    day_ahead(shelf)
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    (_, first), *later = shelf.source.asked
+    assert first == Interval(start=LOCAL_MIDNIGHT - BACK, end=LOCAL_MIDNIGHT + DAY)
+    assert {span.start for _, span in later} == {LOCAL_MIDNIGHT}
+
+
+def test_preliminary_prices_are_asked_for_until_they_are_final(shelf):
+    def answer(span: Interval, at: datetime) -> PriceSeries:
+        found = two_days(span, MIDNIGHT - HOUR)
+        state = PriceState.FINAL if at > ASKED_FROM + HOUR else PriceState.PRELIMINARY
+        return replace(found, slots=tuple(replace(slot, state=state) for slot in found.slots))
+
+    shelf.source.rhythm, shelf.source.answer = DayAhead(back=timedelta(0)), answer
+    shelf.clock.at = ASKED_FROM
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    times = [at for at, _ in shelf.source.asked]
+    assert len([at for at in times if at <= ASKED_FROM + HOUR]) >= 9
+    assert len([at for at in times if at > ASKED_FROM + HOUR + 10 * MINUTE]) <= 4
+    assert {slot.state for slot in shelf.series().slots} == {PriceState.FINAL}
+
+
+def test_not_published_yet_is_no_trouble_before_it_is_late(shelf):
+    published_at = MIDNIGHT + 20 * HOUR
+
+    async def waited() -> None:
+        day_ahead(shelf, published_at=published_at)
+        book = shelf.book()
+        while shelf.clock.at < MIDNIGHT + DAY:
+            await book.fetch()
+            if LATE_FROM <= shelf.clock.at < published_at:
+                assert book.trouble == {"market": "its prices are late: they should be known by now"}
+                assert bool(book.missing()) is (shelf.clock.at >= LATE_FROM + PATIENCE)
+            elif shelf.clock.at < LATE_FROM or shelf.clock.at > published_at + HOUR / 2:
+                assert (book.trouble, book.missing()) == ({}, "")
+            shelf.clock.at += MINUTE
+
+    asyncio.run(waited())
+
+
+def test_failures_are_asked_again_ever_later(shelf):
+    day_ahead(shelf)
+    shelf.source.answer = failing(PricesUnavailable("no network"))
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    times = [at for at, _ in shelf.source.asked]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses[:5] == sorted(pauses[:5])
+    assert pauses[0] <= 3 * MINUTE
+    assert LONGEST_PAUSE <= max(pauses) <= 2 * LONGEST_PAUSE + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("error", "least"),
+    [
+        (PricesUnavailable("busy", retry_after_s=7200), timedelta(hours=2)),
+        (PricesRefused("a wrong token"), REFUSED),
+        (PricesNotPublished("nothing"), 5 * MINUTE),
+    ],
+)
+def test_an_answer_says_how_long_to_wait(shelf, error, least):
+    day_ahead(shelf)
+    shelf.clock.at = ASKED_FROM
+    shelf.source.answer = failing(error)
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    first, second, *_ = [at for at, _ in shelf.source.asked]
+    assert least <= second - first <= 2 * least + MINUTE
+
+
+def test_a_clock_that_was_set_back_does_not_silence_a_source(shelf):
+    async def stepped() -> None:
+        book = shelf.book()
+        shelf.clock.at += 30 * DAY
+        await book.fetch()
+        shelf.clock.at = MIDNIGHT
+        await book.fetch()
+
+    asyncio.run(stepped())
+    assert len(shelf.source.asked) == 2
+
+
+# standing in
+
+
+def with_stand_in(shelf: Shelf, **changes: object) -> None:
+    shelf.source.stand_in = "other"
+    shelf.source.answer = lambda _, at: hours(at, *[1.0] * 12)
+    shelf.others.append(Source(name="other", answer=lambda _, at: hours(at, *[2.0] * 24, **changes)))
+
+
+def test_another_source_speaks_where_one_is_silent(shelf):
+    with_stand_in(shelf)
+    asyncio.run(shelf.book().fetch())
+    assert shelf.prices() == [1.0] * 12 + [2.0] * 12
+    span = Interval(start=MIDNIGHT + 12 * HOUR, end=MIDNIGHT + DAY)
+    assert shelf.series().stand_ins == (StandIn(interval=span, name="other"),)
+    assert shelf.prices("other") == [2.0] * 24
+
+
+def test_it_speaks_alone_while_the_first_has_never_answered(shelf):
+    with_stand_in(shelf)
+    shelf.source.answer = failing(PricesUnavailable("no network"))
+    asyncio.run(shelf.book().fetch())
+    assert shelf.prices() == [2.0] * 24
+
+
+def test_the_first_is_heard_again_when_it_answers(shelf):
+    async def mended() -> None:
+        book = shelf.book()
+        await book.fetch()
+        shelf.clock.at += DAY
+        shelf.source.answer = two_days
+        await book.fetch()
+
+    with_stand_in(shelf)
+    asyncio.run(mended())
+    assert shelf.series().stand_ins == (
+        StandIn(interval=Interval(start=MIDNIGHT + 12 * HOUR, end=MIDNIGHT + DAY), name="other"),
+    )
+    assert shelf.prices()[-48:] == [6.0] * 48
+
+
+@pytest.mark.parametrize("change", [{"zone": "NO2"}, {"currency": "SEK"}])
+def test_nobody_stands_in_with_prices_of_something_else(shelf, change):
+    async def asked() -> None:
+        book = shelf.book()
+        await book.fetch()
+        assert "cannot stand in for market" in book.trouble["other"]
+
+    with_stand_in(shelf, **change)
+    asyncio.run(asked())
+    assert shelf.prices() == [1.0] * 12

@@ -21,7 +21,7 @@ from scheduler.core.observation import (
     Stamp,
 )
 from scheduler.core.planner import plan
-from scheduler.core.terms import Price, PriceSlot, Stated, Term, of_type
+from scheduler.core.terms import Price, PriceSlot, PriceState, Stated, Term, of_type
 from scheduler.core.timeline import Interval
 
 NOW = datetime(2025, 11, 20, 18, 0, tzinfo=UTC)
@@ -53,8 +53,9 @@ def price_slots(
 ) -> tuple[PriceSlot, ...]:
     """Return slots of one length; None leaves a gap."""
     length = timedelta(minutes=minutes)
+    state = PriceState.FINAL if published else PriceState.FORECAST
     return tuple(
-        PriceSlot(start=start + i * length, end=start + (i + 1) * length, per_kwh=per_kwh, published=published)
+        PriceSlot(start=start + i * length, end=start + (i + 1) * length, per_kwh=per_kwh, state=state)
         for i, per_kwh in enumerate(prices)
         if per_kwh is not None
     )

@@ -169,7 +169,6 @@ def daily_prices(rng: Random, start: datetime, hours: int) -> tuple[PriceSlot, .
             start=first + i * HOUR,
             end=first + (i + 1) * HOUR,
             per_kwh=level - swing * math.cos((first.hour + i - 4) / 12 * math.pi) + rng.gauss(0, 0.02),
-            published=True,
         )
         for i in range(hours)
     )

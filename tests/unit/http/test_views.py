@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.core.model import Mode, Override, Will
-from scheduler.core.terms import Price, PriceSlot, Stated
+from scheduler.core.terms import Price, PriceSlot, PriceState, Stated
 from scheduler.http import views
 from scheduler.http.daemon import Known, vehicle_called
 from scheduler.http.overview import plan_of, summary_of
@@ -63,7 +63,7 @@ def test_prices_add_up_where_all_of_them_have_a_slot():
     market = (PriceSlot(start=NOW, end=NOW + 2 * HOUR, per_kwh=1.0),)
     fee = (
         PriceSlot(start=NOW - HOUR, end=NOW + HOUR, per_kwh=0.25),
-        PriceSlot(start=NOW + HOUR, end=NOW + 3 * HOUR, per_kwh=0.5, published=False),
+        PriceSlot(start=NOW + HOUR, end=NOW + 3 * HOUR, per_kwh=0.5, state=PriceState.FORECAST),
     )
     home = make_home()
     now = replace(
@@ -72,7 +72,7 @@ def test_prices_add_up_where_all_of_them_have_a_slot():
     )
     assert views.price_curve(now) == (
         PriceSlot(start=NOW, end=NOW + HOUR, per_kwh=1.25),
-        PriceSlot(start=NOW + HOUR, end=NOW + 2 * HOUR, per_kwh=1.5, published=False),
+        PriceSlot(start=NOW + HOUR, end=NOW + 2 * HOUR, per_kwh=1.5, state=PriceState.FORECAST),
     )
 
 

@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from scheduler.plugins import build
 from scheduler.prices.file import FileSource
 from tests.unit.policies.builders import utc
 
+NO_WEB: Any = None
 AT = utc("2026-01-05T11:00")
 SPAN = Interval(start=utc("2026-01-05T00:00"), end=utc("2026-01-06T00:00"))
 HEAD = "# currency: EUR\n# unit: EUR/MWh\n# zone: NO1\nstart_utc,end_utc,price\n"
@@ -28,12 +30,12 @@ def source(tmp_path, *rows: str, head: str = HEAD, **settings) -> FileSource:
 
 
 async def read(prices: FileSource, span: Interval = SPAN) -> list[tuple[int, float]]:
-    series = await prices.fetch(span, at=AT)
+    series = await prices.fetch(span, at=AT, web=NO_WEB)
     return [((slot.start - SPAN.start) // timedelta(hours=1), round(slot.per_kwh, 9)) for slot in series.slots]
 
 
 async def test_notes_and_rows_become_a_series_per_kwh(tmp_path):
-    series = await source(tmp_path, row(0, 50), row(1, -12.5)).fetch(SPAN, at=AT)
+    series = await source(tmp_path, row(0, 50), row(1, -12.5)).fetch(SPAN, at=AT, web=NO_WEB)
     assert (series.currency, series.zone, series.fetched_at) == ("EUR", "NO1", AT)
     assert [slot.per_kwh for slot in series.slots] == [pytest.approx(0.05), pytest.approx(-0.0125)]
 
@@ -45,7 +47,7 @@ async def test_the_noted_unit_counts(tmp_path, unit, per_kwh):
 
 async def test_settings_fill_in_what_the_file_does_not_say(tmp_path):
     prices = source(tmp_path, row(0, 20), head="start_utc,end_utc,price\n", currency="SEK", unit="MWh", zone="SE3")
-    series = await prices.fetch(SPAN, at=AT)
+    series = await prices.fetch(SPAN, at=AT, web=NO_WEB)
     assert (series.currency, series.zone, series.slots[0].per_kwh) == ("SEK", "SE3", 0.02)
 
 
@@ -167,7 +169,7 @@ def test_it_is_built_from_settings():
 async def test_recorded_prices_cover_days_of_every_length(data_dir, name, day, count):
     """D02: intervals come from their times, so 92, 96 and 100 quarters are all a day."""
     series = await FileSource(path=str(data_dir / "prices" / name)).fetch(
-        Interval(start=utc(day[0]), end=utc(day[1])), at=AT
+        Interval(start=utc(day[0]), end=utc(day[1])), at=AT, web=NO_WEB
     )
     assert len(series.slots) == count
     assert all(a.end == b.start for a, b in zip(series.slots, series.slots[1:], strict=False))

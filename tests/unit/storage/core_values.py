@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from scheduler.core.model import PolicySpec
-from scheduler.core.terms import Price, PriceSlot, Target
+from scheduler.core.terms import Price, PriceSlot, PriceState, Target
 from scheduler.core.timeline import Interval
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -18,10 +18,10 @@ instants = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200,
 spans = st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=60))
 intervals = st.builds(lambda start, span: Interval(start=start, end=start + span), instants, spans)
 price_slots = st.builds(
-    lambda i, price, published: PriceSlot(start=i.start, end=i.end, per_kwh=price, published=published),
+    lambda i, price, state: PriceSlot(start=i.start, end=i.end, per_kwh=price, state=state),
     intervals,
     numbers,
-    st.booleans(),
+    st.sampled_from(PriceState),
 )
 targets = st.one_of(
     st.builds(Target, soc_pct=st.floats(0, 100), by=st.none() | instants, why=st.text()),

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.core.model import Flow
+from scheduler.core.terms import PriceState
 from scheduler.http.daemon import vehicle_called
 from scheduler.http.overview import plan_of
 from scheduler.http.views import price_view, series_view
@@ -141,7 +142,10 @@ def test_nothing_planned_and_no_price_is_an_empty_chart():
 
 
 def test_published_prices_are_told_from_expected_ones():
-    slots = [replace(slot, published=number < 3) for number, slot in enumerate(price_slots())]
+    slots = [
+        replace(slot, state=PriceState.FINAL if number < 3 else PriceState.FORECAST)
+        for number, slot in enumerate(price_slots())
+    ]
     view = {"name": "file", "currency": "NOK", "slots": [price_view(slot) for slot in slots]}
     chart = price_chart(view, timezone="Europe/Oslo", now=NOW)
     assert at(chart, PRICE, slots[0].start) == 1.2

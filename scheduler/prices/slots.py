@@ -1,0 +1,125 @@
+"""From rows of an answer to a price series: units, order, overlaps, and ends that an answer leaves out.
+
+Rules for what does not fit: rows may come in any order; a row that comes twice counts once; a price that is missing, no
+number, or infinite makes its slot unknown; slots that overlap and differ refuse the whole answer.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from scheduler.core.errors import PricesNotPublished, PricesUnavailable
+from scheduler.core.model import PriceSeries
+from scheduler.core.terms import PriceSlot, PriceState
+from scheduler.core.timeline import Interval
+
+HUNDREDTHS = frozenset({"ct", "c", "cent", "cents", "p", "ore", "øre", "öre"})
+"""Names of a hundredth of a currency, in lower case."""
+
+HOUR = timedelta(hours=1)
+
+DIGITS = 9
+"""Prices per kWh are no finer than this: floats on the wire carry noise (110.099998)."""
+
+
+class Row(NamedTuple):
+    """One price as an answer tells it, in the answer's own unit. A price of None is not known."""
+
+    start: datetime
+    end: datetime
+    price: float | None
+    state: PriceState = PriceState.FINAL
+
+
+def series(
+    rows: Iterable[Row], *, unit: str, currency: str, span: Interval, at: datetime, zone: str = ""
+) -> PriceSeries:
+    """Return the rows that touch a span of time as a series, per kWh.
+
+    Args:
+        rows: aware instants in any zone, in any order.
+        unit: of the rows, such as `EUR/MWh`, `ct/kWh` or `gCO2/kWh`.
+        currency: of the series (ISO 4217, or `GRAMS`).
+        span: what was asked for. Slots that reach beyond its edges stay whole.
+        at: the instant of fetching.
+        zone: what the prices are of, for people.
+
+    Raises:
+        PricesNotPublished: no row with a price touches the span.
+        PricesUnavailable: rows overlap and differ, end before they start, or have no offset; the unit is unknown.
+    """
+    factor = per_kwh(unit)
+    found = {slot for row in rows if (slot := _slot(row, factor)) and slot.start < span.end and slot.end > span.start}
+    if not found:
+        raise PricesNotPublished(f"there is no price from {span.start:%Y-%m-%d %H:%MZ} to {span.end:%Y-%m-%d %H:%MZ}")
+    return PriceSeries(name="", currency=currency, zone=zone, slots=ordered(found), fetched_at=at)
+
+
+def ordered(slots: Iterable[PriceSlot]) -> tuple[PriceSlot, ...]:
+    """Return different slots by their start.
+
+    Raises:
+        PricesUnavailable: two of them overlap.
+    """
+    found = sorted(slots, key=lambda slot: slot.start)
+    clash = next((later for earlier, later in pairwise(found) if later.start < earlier.end), None)
+    if clash is not None:
+        raise PricesUnavailable(f"slots overlap at {clash.start:%Y-%m-%d %H:%MZ} and differ")
+    return tuple(found)
+
+
+def with_ends(prices: Mapping[datetime, float | None], *, step: timedelta = HOUR) -> list[Row]:
+    """Return rows of prices of which only the starts are told.
+
+    A slot is as long as the shorter of the ways to its neighbours, so that no price is stretched over a hole; the only
+    slot of an answer is one `step` long.
+    """
+    starts = sorted(prices)
+    ways = [later - earlier for earlier, later in pairwise(starts)]
+    lengths = [min(both) for both in pairwise([ways[0], *ways, ways[-1]])] if ways else [step]
+    return [Row(start, start + length, prices[start]) for start, length in zip(starts, lengths, strict=False)]
+
+
+def per_kwh(unit: str) -> float:
+    """Return what a price in a unit such as `EUR/MWh` is multiplied with to be one per kWh of the whole currency.
+
+    Raises:
+        PricesUnavailable: the unit is not understood.
+    """
+    money, _, energy = unit.replace(" ", "").rpartition("/")
+    factor = {"kwh": 1.0, "mwh": 0.001}.get(energy.lower())
+    if factor is None or not money:
+        raise PricesUnavailable(f"prices in {unit!r} cannot be used; known are EUR/kWh, EUR/MWh, ct/kWh and the like")
+    return factor / 100 if money.lower() in HUNDREDTHS else factor
+
+
+def epoch(seconds: float) -> datetime:
+    """Return the instant so many seconds after 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def instant(text: str) -> datetime:
+    """Return the UTC instant of an ISO 8601 text with an offset.
+
+    Raises:
+        PricesUnavailable: it is none, or has no offset.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise PricesUnavailable(f"{text!r} is no instant of ISO 8601") from None
+    if at.tzinfo is None:
+        raise PricesUnavailable(f"{text!r} has no offset, so it means no instant")
+    return at.astimezone(UTC)
+
+
+def _slot(row: Row, factor: float) -> PriceSlot | None:
+    if row.price is None or not math.isfinite(row.price):
+        return None
+    try:
+        start, end = row.start.astimezone(UTC), row.end.astimezone(UTC)
+        return PriceSlot(start=start, end=end, per_kwh=round(row.price * factor, DIGITS), state=row.state)
+    except ValueError as error:
+        raise PricesUnavailable(str(error)) from error

@@ -5,11 +5,12 @@ number, or infinite makes its slot unknown; slots that overlap and differ refuse
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesNotPublished, PricesUnavailable
 from scheduler.core.model import PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
@@ -93,6 +94,23 @@ def per_kwh(unit: str) -> float:
     if factor is None or not money:
         raise PricesUnavailable(f"prices in {unit!r} cannot be used; known are EUR/kWh, EUR/MWh, ct/kWh and the like")
     return factor / 100 if money.lower() in HUNDREDTHS else factor
+
+
+def local_dates(span: Interval, timezone: str) -> list[date]:
+    """Return the dates of a time zone that touch a span, in order."""
+    zone = zone_named(timezone)
+    first, last = span.start.astimezone(zone).date(), (span.end - timedelta(microseconds=1)).astimezone(zone).date()
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def require_one_of(value: object, valid: Collection[object], name: str) -> None:
+    """Refuse a setting that is none of those known.
+
+    Raises:
+        ValueError: and `name` says which setting it was.
+    """
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, valid))}, not {value!r}")
 
 
 def epoch(seconds: float) -> datetime:

@@ -8,7 +8,9 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesNotPublished, PricesUnavailable
@@ -24,6 +26,9 @@ HOUR = timedelta(hours=1)
 DIGITS = 9
 """Prices per kWh are no finer than this: floats on the wire carry noise (110.099998)."""
 
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A member of an answer that is an instant with an offset; msgspec refuses one without."""
+
 
 class Row(NamedTuple):
     """One price as an answer tells it, in the answer's own unit. A price of None is not known."""
@@ -35,7 +40,14 @@ class Row(NamedTuple):
 
 
 def series(
-    rows: Iterable[Row], *, unit: str, currency: str, span: Interval, at: datetime, zone: str = ""
+    rows: Iterable[Row],
+    *,
+    unit: str,
+    currency: str,
+    span: Interval,
+    at: datetime,
+    zone: str = "",
+    whole: timedelta = timedelta.max,
 ) -> PriceSeries:
     """Return the rows that touch a span of time as a series, per kWh.
 
@@ -43,16 +55,18 @@ def series(
         rows: aware instants in any zone, in any order.
         unit: of the rows, such as `EUR/MWh`, `ct/kWh` or `gCO2/kWh`.
         currency: of the series (ISO 4217, or `GRAMS`).
-        span: what was asked for. Slots that reach beyond its edges stay whole.
+        span: what was asked for. Slots that reach beyond its edges stay whole if they are no longer than `whole`.
         at: the instant of fetching.
         zone: what the prices are of, for people.
+        whole: longer slots end at the edges of the span: a price that holds for months says nothing of all of them.
 
     Raises:
         PricesNotPublished: no row with a price touches the span.
         PricesUnavailable: rows overlap and differ, end before they start, or have no offset; the unit is unknown.
     """
     factor = per_kwh(unit)
-    found = {slot for row in rows if (slot := _slot(row, factor)) and slot.start < span.end and slot.end > span.start}
+    near = (_cut(row, span) if row.end - row.start > whole else row for row in rows)
+    found = {slot for row in near if (slot := _slot(row, factor)) and slot.start < span.end and slot.end > span.start}
     if not found:
         raise PricesNotPublished(f"there is no price from {span.start:%Y-%m-%d %H:%MZ} to {span.end:%Y-%m-%d %H:%MZ}")
     return PriceSeries(name="", currency=currency, zone=zone, slots=ordered(found), fetched_at=at)
@@ -113,6 +127,19 @@ def require_one_of(value: object, valid: Collection[object], name: str) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(str, valid))}, not {value!r}")
 
 
+def floored(at: datetime, step: timedelta) -> datetime:
+    """Return the last whole step (counted from midnight UTC) at or before an instant."""
+    at = at.astimezone(UTC)
+    return at - (at - at.replace(hour=0, minute=0, second=0, microsecond=0)) % step
+
+
+def sureness(start: datetime, *, at: datetime, final: bool) -> PriceState:
+    """Return how sure a value is whose slot begins at `start`: one that has begun counts as published."""
+    if final:
+        return PriceState.FINAL
+    return PriceState.PRELIMINARY if start <= at else PriceState.FORECAST
+
+
 def epoch(seconds: float) -> datetime:
     """Return the instant so many seconds after 1970."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -131,6 +158,12 @@ def instant(text: str) -> datetime:
     if at.tzinfo is None:
         raise PricesUnavailable(f"{text!r} has no offset, so it means no instant")
     return at.astimezone(UTC)
+
+
+def _cut(row: Row, span: Interval) -> Row:
+    if row.end <= span.start or row.start >= span.end:
+        return row
+    return row._replace(start=max(row.start, span.start), end=min(row.end, span.end))
 
 
 def _slot(row: Row, factor: float) -> PriceSlot | None:

@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 import pytest
 
-from scheduler.prices.slots import local_dates, require_one_of
-from tests.unit.prices.answering import span
+from scheduler.prices.slots import Row, local_dates, require_one_of, series
+from tests.unit.policies.builders import utc
+from tests.unit.prices.answering import AT, span
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,37 @@ def test_a_setting_that_is_none_of_those_known_is_refused_by_name():
     require_one_of("AT", ("AT", "DE"), "country")
     with pytest.raises(ValueError, match=r"^country must be one of AT, DE, not 'CH'$"):
         require_one_of("CH", ("AT", "DE"), "country")
+
+
+HOURS = [
+    Row(utc("2026-01-04T20:00"), utc("2026-01-04T23:30"), 1.0),
+    Row(utc("2026-01-04T23:30"), utc("2026-01-05T00:30"), 2.0),
+    Row(utc("2026-01-05T00:30"), utc("9999-12-31T00:00"), 3.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("whole", "edges"),
+    [
+        pytest.param(timedelta.max, ["04 20:00", "04 23:30", "05 00:30", "31 00:00"], id="all-stay-whole"),
+        pytest.param(timedelta(hours=1), ["04 23:00", "04 23:30", "05 00:30", "05 23:00"], id="only-the-hour-does"),
+    ],
+)
+def test_slots_longer_than_is_said_end_at_the_edges_of_the_span(whole, edges):
+    asked = span("2026-01-04T23:00", "2026-01-05T23:00")
+    found = series(HOURS, unit="EUR/kWh", currency="EUR", span=asked, at=AT, whole=whole).slots
+    assert [f"{slot.start:%d %H:%M}" for slot in found] == edges[:-1]
+    assert f"{found[-1].end:%d %H:%M}" == edges[-1]
+    assert [slot.per_kwh for slot in found] == [1, 2, 3]
+
+
+def test_a_long_slot_beside_the_span_is_none_of_its_own():
+    asked = span("2026-01-04T22:00", "2026-01-04T23:30")
+    found = series(HOURS, unit="EUR/kWh", currency="EUR", span=asked, at=AT, whole=timedelta(hours=1)).slots
+    assert [slot.per_kwh for slot in found] == [1]
+
+
+def test_an_hour_across_the_edge_stays_whole():
+    asked = span("2026-01-05T00:00", "2026-01-05T00:15")
+    found = series(HOURS, unit="EUR/kWh", currency="EUR", span=asked, at=AT, whole=timedelta(hours=1)).slots
+    assert [slot.start for slot in found] == [utc("2026-01-04T23:30")]

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.prices.slots import Row, local_dates, require_one_of, series
+from scheduler.core.terms import PriceState
+from scheduler.prices.slots import Row, floored, local_dates, require_one_of, series, sureness
 from tests.unit.policies.builders import utc
 from tests.unit.prices.answering import AT, span
 
@@ -59,3 +60,30 @@ def test_an_hour_across_the_edge_stays_whole():
     asked = span("2026-01-05T00:00", "2026-01-05T00:15")
     found = series(HOURS, unit="EUR/kWh", currency="EUR", span=asked, at=AT, whole=timedelta(hours=1)).slots
     assert [slot.start for slot in found] == [utc("2026-01-04T23:30")]
+
+
+@pytest.mark.parametrize(
+    ("at", "minutes", "floor"),
+    [
+        ("2026-01-05T11:29:59", 30, "2026-01-05T11:00"),
+        ("2026-01-05T11:30:00", 30, "2026-01-05T11:30"),
+        ("2026-01-05T11:30:01", 5, "2026-01-05T11:30"),
+        ("2026-01-05T11:30:01", 60, "2026-01-05T11:00"),
+        ("2026-01-05T11:30:01", 24 * 60, "2026-01-05T00:00"),
+    ],
+)
+def test_an_instant_goes_back_to_the_last_whole_step(at, minutes, floor):
+    assert floored(utc(at), timedelta(minutes=minutes)) == utc(floor)
+
+
+@pytest.mark.parametrize(
+    ("start", "final", "state"),
+    [
+        ("2026-01-05T11:30", True, PriceState.FINAL),
+        ("2026-01-05T11:00", False, PriceState.PRELIMINARY),
+        ("2026-01-05T10:30", False, PriceState.PRELIMINARY),
+        ("2026-01-05T11:30", False, PriceState.FORECAST),
+    ],
+)
+def test_only_what_has_not_begun_is_a_forecast(start, final, state):
+    assert sureness(utc(start), at=utc("2026-01-05T11:00"), final=final) is state

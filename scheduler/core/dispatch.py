@@ -14,7 +14,7 @@ from scheduler.core.gate import gate
 from scheduler.core.model import Desired, HoldMode, Mode, Place, Plan, Proposal, Quality, Reason, Situation, Verdict
 from scheduler.core.needs import claims
 from scheduler.core.observation import Delivery
-from scheduler.core.terms import Price, of_type
+from scheduler.core.terms import decisive
 
 PATH_MEMORY = timedelta(minutes=30)
 """S11: a failed or ambiguous call so recently makes the path too doubtful for a price-driven STOP."""
@@ -44,8 +44,8 @@ class Dispatch:
 
 
 def published_now(now: Situation) -> bool:
-    """Tell whether a published price covers this instant in every price term there is (S10)."""
-    prices = of_type(now.terms, Price)
+    """Tell whether a published price covers this instant in every price that makes the bill (S10)."""
+    prices = decisive(now.terms)
     covered = [any(s.published and s.start <= now.at < s.end for s in p.slots) for p in prices]
     return bool(prices) and all(covered)
 

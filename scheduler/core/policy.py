@@ -34,7 +34,7 @@ _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {
     "start": datetime, "end": datetime, "by": datetime, "per_kwh": _NUMBER, "state": PriceState, "why": str,
     "soc_pct": _NUMBER, "energy_kwh": _NUMBER, "even_below_minimum": bool, "amount": _NUMBER, "duration": timedelta,
-    "interval": Interval, "slots": tuple,
+    "interval": Interval, "slots": tuple, "billed": bool,
 }  # fmt: skip
 """What the members of terms hold, by name."""
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from scheduler.core.calendar import zone_named
-from scheduler.core.model import PriceRung, Situation
-from scheduler.core.terms import Price, PriceSlot, PriceState, of_type
+from scheduler.core.model import GRAMS, PriceRung, Situation
+from scheduler.core.terms import Price, PriceSlot, PriceState, billed, of_type
 
 RECENT = timedelta(days=14)
 """How far back days are averaged: two of each weekday. `bench/expected_prices.py` compares this rule with others."""
@@ -37,19 +37,24 @@ PROFILE = tuple(
 
 
 class Span(NamedTuple):
-    """A price over `[start_s, end_s)`, counted in seconds from now. `per_kwh` None is an unknown price."""
+    """A price over `[start_s, end_s)`, counted in seconds from now. `per_kwh` None is an unknown price.
+
+    `weight` is added to it when a plan is chosen, and on no bill.
+    """
 
     start_s: float
     end_s: float
     per_kwh: float | None
     published: bool
+    weight: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
     """Prices from now on: ordered, without a gap, up to the end that was asked for.
 
-    Without `money` the numbers only order the day (a profile, or a sum of which a part is missing): they cost nothing.
+    Without `money` the numbers only order the day (a profile, a sum of which a part is missing, or what nobody is
+    billed for): they cost nothing.
     """
 
     spans: tuple[Span, ...]
@@ -58,14 +63,15 @@ class Curve:
 
 
 def curve(situation: Situation, *, until: datetime) -> Curve:
-    """Return the sum of all stated prices from now until the given instant, and the rung it stands on.
+    """Return the sum of all billed prices from now until the given instant, what else weighs, and the rung it is on.
 
     Each price is first carried on beyond its last slot by what is expected there; a tariff that knows more of the past
-    states expected slots itself. A gap between slots stays unknown.
+    states expected slots itself. A gap between slots stays unknown. Where nothing is billed, what weighs stands in.
     """
     end_s = max(1.0, (until - situation.at).total_seconds())
     days = _LocalDays(situation.at, situation.home.timezone)
-    stated = [price.slots for price in of_type(situation.terms, Price)]
+    bill = billed(situation.terms)
+    stated = [price.slots for price in bill or of_type(situation.terms, Price)]
     known = [slots for slots in stated if slots]
     if known:
         total = _carried_on(known[0], days, end_s)
@@ -75,9 +81,11 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
         whole = len(known) == len(stated)
         if not whole:
             total = [span._replace(published=False) for span in total]
+        for price in weights(situation) if bill else ():
+            total = _weighed(total, _carried_on(price.slots, days, end_s, fill=True))
         rung = PriceRung.FRESH if fresh and whole else PriceRung.OLDER
-        return Curve(spans=tuple(total), rung=rung, money=whole)
-    market = next((series.slots for series in situation.prices if series.slots), None)
+        return Curve(spans=tuple(total), rung=rung, money=whole and bool(bill))
+    market = next((series.slots for series in situation.prices if series.slots and series.currency != GRAMS), None)
     if market is not None:
         past = [slot for slot in market if slot.start < situation.at]
         expected = _Expected(past or market, days).between(0.0, end_s)
@@ -85,6 +93,12 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
     if days.zone is None:
         return Curve(spans=(Span(0.0, end_s, 0.0, False),), rung=PriceRung.NOW, money=False)
     return Curve(spans=tuple(_profile(days, end_s)), rung=PriceRung.PROFILE, money=False)
+
+
+def weights(situation: Situation) -> list[Price]:
+    """Return what counts beside the bill: what is not billed and has a published slot for the present."""
+    found = [price for price in of_type(situation.terms, Price) if not price.billed]
+    return [p for p in found if any(s.published and s.start <= situation.at < s.end for s in p.slots)]
 
 
 def expected(slots: Sequence[PriceSlot], *, start: datetime, end: datetime, timezone: str) -> tuple[PriceSlot, ...]:
@@ -208,8 +222,8 @@ def _stepped(days: _LocalDays, start_s: float, end_s: float, price: Callable[[fl
     return spans
 
 
-def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> list[Span]:
-    """Return one price from now on: its slots, unknown in the gaps, expected after the last."""
+def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float, *, fill: bool = False) -> list[Span]:
+    """Return one price from now on: its slots, in the gaps unknown (`fill`: expected), after the last expected."""
     spans: list[Span] = []
     reached, reached_at = 0.0, days.at
     for slot in sorted(slots, key=attrgetter("start")):
@@ -221,7 +235,8 @@ def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> l
         reached_at = slot.end
         stop_s = min(end_s, (slot.end - days.at).total_seconds())
         if start_s > reached:
-            spans.append(Span(reached, start_s, None, False))
+            gap = _Expected(slots, days).between(reached, start_s) if fill else [Span(reached, start_s, None, False)]
+            spans += gap
             reached = start_s
         if stop_s > reached:  # of slots that overlap, the earlier holds
             last = spans[-1] if spans else None
@@ -238,6 +253,20 @@ def _carried_on(slots: Sequence[PriceSlot], days: _LocalDays, end_s: float) -> l
 def _added(first: Iterable[Span], second: Sequence[Span]) -> list[Span]:
     """Return the sum of two prices that cover the same stretch; unknown where either is."""
     total: list[Span] = []
+    for span, other in _side_by_side(first, second):
+        unknown = span.per_kwh is None or other.per_kwh is None
+        value = None if unknown else (span.per_kwh or 0.0) + (other.per_kwh or 0.0)
+        total.append(span._replace(per_kwh=value, published=span.published and other.published))
+    return total
+
+
+def _weighed(total: Iterable[Span], weight: Sequence[Span]) -> list[Span]:
+    """Return the prices with a weight beside what they cost; both cover the same stretch."""
+    return [span._replace(weight=span.weight + (other.per_kwh or 0.0)) for span, other in _side_by_side(total, weight)]
+
+
+def _side_by_side(first: Iterable[Span], second: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Yield the spans of the first, cut where those of the second begin and end, each with the one that covers it."""
     others = iter(second)
     other = next(others)
     for span in first:
@@ -246,8 +275,5 @@ def _added(first: Iterable[Span], second: Sequence[Span]) -> list[Span]:
             while other.end_s <= start_s:
                 other = next(others)
             edge = min(span.end_s, other.end_s)
-            unknown = span.per_kwh is None or other.per_kwh is None
-            value = None if unknown else (span.per_kwh or 0.0) + (other.per_kwh or 0.0)
-            total.append(Span(start_s, edge, value, span.published and other.published))
+            yield span._replace(start_s=start_s, end_s=edge), other
             start_s = edge
-    return total

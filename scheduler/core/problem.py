@@ -22,7 +22,7 @@ from scheduler.core.needs import (
     stopping,
 )
 from scheduler.core.prices import Curve, curve
-from scheduler.core.terms import MinDwell, Opportunity, Price, Run, StartCost, of_type
+from scheduler.core.terms import MinDwell, Opportunity, Run, StartCost, billed, of_type
 from scheduler.core.timeline import Interval, merge, total
 
 NO_PAUSE = "pause not allowed"
@@ -206,6 +206,6 @@ def _end(
     at_once = situation.at + timedelta(seconds=min(most_s, situation.limits.horizon.total_seconds())) + blocked
     ends = [at_once, *(claim.by for claim in known if claim.by is not None), *(run.end for _, run in runs)]
     if of_type(situation.terms, Opportunity):  # it buys at published prices
-        slots = [slot for price in of_type(situation.terms, Price) for slot in price.slots]
+        slots = [slot for price in billed(situation.terms) for slot in price.slots]
         ends += [slot.end for slot in slots if slot.published]
     return min(horizon_at, max(ends))

@@ -32,12 +32,13 @@ Test = Callable[["Step"], bool]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A stretch of time [s from now] that is alike throughout: one price, the same blocks."""
+    """A stretch of time [s from now] that is alike throughout: one price, one weight beside it, the same blocks."""
 
     start_s: float
     end_s: float
     per_kwh: float | None
     published: bool
+    weight: float = 0.0
     walls: tuple[Barrier, ...] = ()
 
     @property
@@ -112,6 +113,7 @@ def _steps(problem: Problem, *, loyal: bool, stride_s: float) -> tuple[Step, ...
             end_s=piece.end_s,
             per_kwh=piece.per_kwh,
             published=piece.published,
+            weight=piece.weight,
             walls=tuple(
                 w
                 for start_s, end_s, w in walls
@@ -188,11 +190,14 @@ def _opportunity(problem: Problem, stated: Stated, term: Opportunity) -> Iterato
     claim = asking(stated.policy, term.why, Tier.CONFIGURED, stated.rank)
     allowed = _within_limits(problem, claim)
 
-    def only(step: Step) -> bool:
-        cheap = step.published and step.per_kwh is not None and step.per_kwh <= term.per_kwh
-        return cheap and (allowed is None or allowed(step))
+    def cheap(one: Step | Span) -> bool:
+        return one.published and one.per_kwh is not None and one.per_kwh <= term.per_kwh
 
-    yield Ask(claim=claim, amount_s=amount_s, only=only, worth=term.per_kwh)
+    def only(step: Step) -> bool:
+        return cheap(step) and (allowed is None or allowed(step))
+
+    heaviest = max((span.weight for span in problem.prices.spans if cheap(span)), default=0.0)
+    yield Ask(claim=claim, amount_s=amount_s, only=only, worth=term.per_kwh + heaviest)  # weights forbid none of it
 
 
 def _within_limits(problem: Problem, claim: Claim) -> Test | None:
@@ -220,7 +225,7 @@ def _task(problem: Problem, steps: Sequence[Step], asks: Sequence[Ask], *, once:
     unblocked = np.where([not step.walls for step in steps], tops, 0.0)
     known = [step.per_kwh for step in steps if step.per_kwh is not None]
     dearest = max(known, default=0.0)
-    prices = np.array([dearest if step.per_kwh is None else step.per_kwh for step in steps])
+    prices = np.array([(dearest if step.per_kwh is None else step.per_kwh) + step.weight for step in steps])
     task = Task(
         edges_s=edges,
         per_kwh=prices,

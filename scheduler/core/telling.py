@@ -14,7 +14,7 @@ from scheduler.core.model import (
     VehicleState,
 )
 from scheduler.core.observation import Observation, Reading
-from scheduler.core.terms import Price, PriceSlot, of_type
+from scheduler.core.terms import Price, PriceSlot, decisive, of_type
 from scheduler.core.timeline import Interval, nanoseconds, subtract
 
 Event = dict[str, Any]
@@ -82,8 +82,8 @@ def _withheld(now: Situation, decision: Decision) -> str:
 
 
 def published_spans(now: Situation) -> tuple[Interval, ...]:
-    """Return where every price term has a published price from now on."""
-    prices = of_type(now.terms, Price)
+    """Return where every price that makes the bill is published from now on."""
+    prices = decisive(now.terms)
     spans: tuple[Interval, ...] | None = None
     for price in prices:
         covered = _joined(s for s in price.slots if s.published and s.end > now.at)

@@ -49,10 +49,14 @@ class PriceSlot:
 class Price:
     """What a kWh costs in each slot: ordered, disjoint, may have gaps (a gap is an unknown price, never a free one).
 
-    Several prices add up where all of them have a slot (market price, grid fee by hour, carbon at a price per tonne).
+    Several prices add up where all of them have a slot (market price, grid fee by hour). One that is not `billed` is no
+    money that anybody pays: it weighs in the planner's choice (carbon at a price per tonne), and is left out wherever a
+    cost is told or a price is compared with one. Beside billed prices it counts while a published slot covers the
+    present, so that nothing stops a car for a guess (S10), and its gaps are filled by what is expected there.
     """
 
     slots: tuple[PriceSlot, ...]
+    billed: bool = True
     why: str = "price"
 
 
@@ -98,7 +102,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceLimit:
-    """Energy that no target needs is bought only at or below `per_kwh`."""
+    """Energy that no target needs is bought only at or below `per_kwh`: the sum of the billed prices."""
 
     per_kwh: float
     why: str = "price limit"
@@ -106,7 +110,10 @@ class PriceLimit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opportunity:
-    """Go on to `soc_pct` wherever the price is at or below `per_kwh`."""
+    """Go on to `soc_pct` wherever the price is at or below `per_kwh`: the sum of the billed prices.
+
+    What else weighs does not forbid it; it only says which of the cheap hours are taken first.
+    """
 
     soc_pct: float
     per_kwh: float
@@ -152,3 +159,14 @@ class Stated:
 def of_type(stated: Iterable[Stated], kind: type[T]) -> list[T]:
     """Return the terms of one kind, in precedence order."""
     return [s.term for s in sorted(stated, key=lambda s: s.rank) if isinstance(s.term, kind)]
+
+
+def billed(stated: Iterable[Stated]) -> list[Price]:
+    """Return the prices that make what a person pays, in precedence order."""
+    return [price for price in of_type(stated, Price) if price.billed]
+
+
+def decisive(stated: Iterable[Stated]) -> list[Price]:
+    """Return the prices by which it is told whether a price is published (S10): the billed ones, or all without any."""
+    stated = tuple(stated)
+    return billed(stated) or of_type(stated, Price)

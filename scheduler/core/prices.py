@@ -71,7 +71,8 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
     end_s = max(1.0, (until - situation.at).total_seconds())
     days = _LocalDays(situation.at, situation.home.timezone)
     bill = billed(situation.terms)
-    stated = [price.slots for price in bill or of_type(situation.terms, Price)]
+    every = of_type(situation.terms, Price)
+    stated = [price.slots for price in bill or every]
     known = [slots for slots in stated if slots]
     if known:
         total = _carried_on(known[0], days, end_s)
@@ -81,8 +82,9 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
         whole = len(known) == len(stated)
         if not whole:
             total = [span._replace(published=False) for span in total]
-        for price in weights(situation) if bill else ():
-            total = _weighed(total, _carried_on(price.slots, days, end_s, fill=True))
+        for price in every if bill else ():
+            if price.slots and not price.billed:
+                total = _weighed(total, _carried_on(price.slots, days, end_s, fill=True))
         rung = PriceRung.FRESH if fresh and whole else PriceRung.OLDER
         return Curve(spans=tuple(total), rung=rung, money=whole and bool(bill))
     market = next((series.slots for series in situation.prices if series.slots and series.currency != GRAMS), None)
@@ -93,12 +95,6 @@ def curve(situation: Situation, *, until: datetime) -> Curve:
     if days.zone is None:
         return Curve(spans=(Span(0.0, end_s, 0.0, False),), rung=PriceRung.NOW, money=False)
     return Curve(spans=tuple(_profile(days, end_s)), rung=PriceRung.PROFILE, money=False)
-
-
-def weights(situation: Situation) -> list[Price]:
-    """Return what counts beside the bill: what is not billed and has a published slot for the present."""
-    found = [price for price in of_type(situation.terms, Price) if not price.billed]
-    return [p for p in found if any(s.published and s.start <= situation.at < s.end for s in p.slots)]
 
 
 def expected(slots: Sequence[PriceSlot], *, start: datetime, end: datetime, timezone: str) -> tuple[PriceSlot, ...]:

@@ -51,8 +51,8 @@ class Price:
 
     Several prices add up where all of them have a slot (market price, grid fee by hour). One that is not `billed` is no
     money that anybody pays: it weighs in the planner's choice (carbon at a price per tonne), and is left out wherever a
-    cost is told or a price is compared with one. Beside billed prices it counts while a published slot covers the
-    present, so that nothing stops a car for a guess (S10), and its gaps are filled by what is expected there.
+    cost is told or a price is compared with one. Beside billed prices it counts as published or expected alike, and its
+    gaps are filled by what is expected there: where it fails, no price is unknown for that.
     """
 
     slots: tuple[PriceSlot, ...]

@@ -74,21 +74,29 @@ def test_after_the_last_slot_what_weighs_is_expected_and_the_price_stays_publish
 
 
 @pytest.mark.parametrize(
-    "silent",
+    "unsure",
     [
-        pytest.param(carbon([900, 100], published=False), id="only-expected-now"),
+        pytest.param(carbon([900, 100], published=False), id="only-expected"),
+        pytest.param(carbon([900, 100], start=in_hours(-3)), id="ended"),
         pytest.param(carbon([100, 900], start=in_hours(1)), id="begins-later"),
         pytest.param(Price(slots=(), billed=False), id="empty"),
     ],
 )
-def test_what_is_not_published_for_now_does_not_weigh(silent):
-    """Else a car would be stopped for a guess, or not be stopped although its price is known (S10)."""
-    now = evening([0.2, 0.2], terms=[silent])
+def test_a_price_is_published_however_sure_what_weighs_is(unsure):
+    """Else a car could not be paused (S10), nor an opportunity be taken, because a source of carbon lags behind."""
+    now = evening([0.2, 0.2], terms=[unsure])
     found = curve(now, until=in_hours(2))
-    assert {s.weight for s in found.spans} == {0.0}
+    assert {(s.per_kwh, s.published) for s in found.spans} == {(0.2, True)}
     assert (found.rung, found.money) == (PriceRung.FRESH, True)
     assert published_now(now)
     assert published_spans(now) == (span(0, 2),)
+
+
+def test_what_weighs_makes_no_price_published():
+    now = evening(None, terms=[carbon([100, 100]), Price(slots=price_slots([0.2, 0.2], published=False))])
+    assert curve(now, until=in_hours(2)).rung is PriceRung.OLDER
+    assert not published_now(now)
+    assert published_spans(now) == ()
 
 
 def test_a_home_that_only_knows_carbon_plans_by_it():

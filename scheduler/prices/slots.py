@@ -5,6 +5,7 @@ number, or infinite makes its slot unknown; slots that overlap and differ refuse
 """
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -14,7 +15,7 @@ from msgspec import Meta
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesNotPublished, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.model import GRAMS, PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval
 
@@ -125,6 +126,16 @@ def require_one_of(value: object, valid: Collection[object], name: str) -> None:
     """
     if value not in valid:
         raise ValueError(f"{name} must be one of {', '.join(map(str, valid))}, not {value!r}")
+
+
+def require_currency(currency: str) -> None:
+    """Refuse a currency that is none of ISO 4217, nor the grams of carbon.
+
+    Raises:
+        ValueError: and it says what would do.
+    """
+    if currency != GRAMS and not re.fullmatch("[A-Z]{3}", currency):
+        raise ValueError(f"currency must be one of ISO 4217 such as EUR, or {GRAMS}, not {currency!r}")
 
 
 def floored(at: datetime, step: timedelta) -> datetime:

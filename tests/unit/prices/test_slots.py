@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.core.terms import PriceState
-from scheduler.prices.slots import Row, floored, local_dates, require_one_of, series, sureness
+from scheduler.prices.slots import Row, floored, local_dates, require_currency, require_one_of, series, sureness
 from tests.unit.policies.builders import utc
 from tests.unit.prices.answering import AT, span
 
@@ -87,3 +87,13 @@ def test_an_instant_goes_back_to_the_last_whole_step(at, minutes, floor):
 )
 def test_only_what_has_not_begun_is_a_forecast(start, final, state):
     assert sureness(utc(start), at=utc("2026-01-05T11:00"), final=final) is state
+
+
+def test_a_currency_is_three_letters_or_the_grams_of_carbon():
+    for currency in ("EUR", "AUD", "gCO2"):
+        require_currency(currency)
+    for currency in ("", "eur", "EURO", "€", "gCO", "ct"):
+        with pytest.raises(
+            ValueError, match=f"currency must be one of ISO 4217 such as EUR, or gCO2, not '{currency}'"
+        ):
+            require_currency(currency)

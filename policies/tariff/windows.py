@@ -1,21 +1,15 @@
-"""Recurring windows with a price: what time-of-use tariffs and grid fees are made of."""
+"""Recurring windows with a price: what time-of-use tariffs, grid fees and taxes are made of."""
 
-import math
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
+from policies.tariff.parts import require_finite
 from scheduler.core.calendar import Recurring, last_match
 from scheduler.core.timeline import Interval
 
-
-def require_finite(amount: float, name: str) -> None:
-    """Refuse an amount that is infinite or no number.
-
-    Raises:
-        ValueError: it is; `name` says which setting it was.
-    """
-    if not math.isfinite(amount):
-        raise ValueError(f"{name} must be finite, not {amount}")
+Pieces = tuple[tuple[Interval, float], ...]
+"""What a kWh costs in each piece of a span: ordered, disjoint, no gap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +24,12 @@ class PricedWindow(Recurring):
 
 
 @lru_cache(maxsize=256)  # asked at every tick, changes with the local day
-def pieces(
-    windows: tuple[PricedWindow, ...], *, default: float, within: Interval, timezone: str
-) -> tuple[tuple[Interval, float], ...]:
-    """Return what a kWh costs in each piece of the span: ordered, disjoint, no gap. The last matching window holds."""
+def pieces(windows: tuple[PricedWindow, ...], *, default: float, within: Interval, timezone: str) -> Pieces:
+    """Return what a kWh costs in each piece of the span. Of several windows that match the last holds."""
     rows = [(window, window.per_kwh) for window in windows]
     return last_match(rows, default=default, within=within, timezone=timezone)
+
+
+def amount_at(found: Pieces, at: datetime) -> float:
+    """Return what a kWh costs at an instant of the span."""
+    return next(per_kwh for piece, per_kwh in found if piece.covers(at))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.core.model import GRAMS
 from scheduler.core.policy import Policy, nonsense_in
 from scheduler.core.terms import Price
 from scheduler.core.timeline import Interval
@@ -25,6 +26,7 @@ SETTINGS = {
     "flat": {"per_kwh": 0.3},
     "time-of-use": {"per_kwh": 0.3, "windows": [{**NIGHT, "per_kwh": 0.1}, {"months": ["dec"], "per_kwh": 0.2}]},
     "spot": {"source": "spot", "vat_pct": 25, "grid_fees": [{**NIGHT, "per_kwh": 0.05}]},
+    "carbon": {"source": "grid", "per_tonne": 80},
     "school-run": {"at": "07:40", "distance_km": 20},
 }
 """Settings for each policy. A new one has to be written down here, or the suite fails."""
@@ -49,7 +51,8 @@ def policies(tmp_path_factory):
 def at_instant(at, zone, horizon=timedelta(days=8)):
     start = at.replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
     prices = market(*(0.1 + hour % 7 / 100 for hour in range(66)), start=start)
-    return situation(at=at, timezone=zone, prices=[prices], horizon=horizon)
+    grams = market(*(100.0 + hour % 5 * 40 for hour in range(40)), start=start, name="grid", currency=GRAMS)
+    return situation(at=at, timezone=zone, prices=[prices, grams], horizon=horizon)
 
 
 def test_no_built_in_policy_is_left_out():

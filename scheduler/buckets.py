@@ -96,13 +96,16 @@ def asked_wait_s(headers: Mapping[str, str], body: bytes, *, now: datetime) -> f
     """Return how long an answer asks to wait [s], None when it does not say.
 
     `Retry-After` counts seconds or names an instant, read against the answer's own `Date` so that a wrong clock on
-    either side does no harm; else a duration `HH:MM:SS` in the text counts.
+    either side does no harm; else the seconds of `RateLimit-Reset` count, else a duration `HH:MM:SS` in the text.
     """
     if value := headers.get("Retry-After", "").strip():
-        if value.isdecimal() and value.isascii():
-            return float(value[:12])
+        if (seconds := _count(value)) is not None:
+            return seconds
         if (at := _http_date(value)) is not None:
             return max(0.0, (at - (_http_date(headers.get("Date", "")) or now)).total_seconds())
+    reset_s = _count(headers.get("RateLimit-Reset", "").strip())
+    if reset_s is not None and reset_s <= LONGEST_WAIT_S:  # some mean an instant with it, as seconds since 1970
+        return reset_s
     if found := _DURATION.search(body[:2000].decode("utf-8", "replace")):
         hours, minutes, seconds = map(int, found.groups())
         return float(hours * 3600 + minutes * 60 + seconds)
@@ -112,6 +115,10 @@ def asked_wait_s(headers: Mapping[str, str], body: bytes, *, now: datetime) -> f
 def is_quota_refusal(status: int, body: bytes) -> bool:
     """Tell whether an answer means "too often": 429, or a 403 whose text speaks of a quota (P02)."""
     return status == 429 or (status == 403 and _QUOTA.search(body[:2000].decode("utf-8", "replace")) is not None)  # noqa: PLR2004
+
+
+def _count(text: str) -> float | None:
+    return float(text[:12]) if text.isdecimal() and text.isascii() else None
 
 
 def _http_date(text: str) -> datetime | None:

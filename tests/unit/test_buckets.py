@@ -27,6 +27,12 @@ from tests.web_support import NOON, StepClock
         ({}, b"\xff 1:00:00", 3600),
         ({}, b"", None),
         ({"Retry-After": "5"}, b"in 01:00:00", 5),
+        ({"RateLimit-Reset": "117"}, b"in 01:00:00", 117),
+        ({"Retry-After": "5", "RateLimit-Reset": "117"}, b"", 5),
+        ({"Retry-After": "soon", "RateLimit-Reset": "117"}, b"", 117),
+        ({"RateLimit-Reset": "1795000000"}, b"", None),
+        ({"RateLimit-Reset": "-5"}, b"", None),
+        ({"RateLimit-Reset": "soon"}, b"", None),
     ],
 )
 def test_the_wait_is_read(headers, body, wait_s):

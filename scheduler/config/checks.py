@@ -6,6 +6,7 @@ from typing import Any
 
 from policies.schedule.minimum_soc import MinimumSoc
 from policies.schedule.ready_by import SOC_PCT, ReadyBy
+from policies.tariff.carbon import Carbon
 from policies.tariff.spot import Spot
 from scheduler.config.places import fault_of
 from scheduler.core.model import Mode
@@ -82,7 +83,7 @@ def _problems_of_policies(
         result = _built(installed.policies, policy, here, key="name")
         yield from result.problems
         built[here] = result.instance
-        if isinstance(result.instance, Spot) and result.instance.source not in prices:
+        if isinstance(result.instance, (Spot, Carbon)) and result.instance.source not in prices:
             source = result.instance.source
             yield f"{here}.source", f"no [[prices]] is named {source!r}; {nearest(source, prices)}"
     yield from _contradictions(built)

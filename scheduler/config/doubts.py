@@ -1,5 +1,6 @@
 """What is allowed and yet probably not meant."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from policies.schedule.minimum_soc import MinimumSoc
 from policies.schedule.price_limit import PriceLimit
 from policies.schedule.quiet_hours import QuietHours
 from policies.schedule.ready_by import ReadyBy
+from policies.tariff.carbon import Carbon
 from policies.tariff.flat import Flat
 from policies.tariff.spot import Spot
 from policies.tariff.time_of_use import TimeOfUse
@@ -17,12 +19,12 @@ from scheduler.config.places import doubt_of
 from scheduler.config.settings import Settings
 from scheduler.config.tables import on_this_machine
 from scheduler.core.errors import KwhenError
-from scheduler.core.model import Home, Mode
+from scheduler.core.model import Home, Mode, VehicleSpec
 from scheduler.plugins import Registry
 
 TARIFFS = (Flat, TimeOfUse, Spot)
 
-ASK_FOR_NOTHING = (MinimumSoc, PriceLimit, QuietHours, *TARIFFS)
+ASK_FOR_NOTHING = (MinimumSoc, PriceLimit, QuietHours, Carbon, *TARIFFS)
 """These alone never make a car charge beyond its reserve."""
 
 
@@ -69,9 +71,8 @@ def _about_plugins(settings: Settings, found: Installed) -> Iterator[str]:
 
 
 def _about_prices(settings: Settings, registry: Registry) -> Iterator[str]:
-    used = {
-        policy.source for home in settings.homes for policy in _policies(home, registry) if isinstance(policy, Spot)
-    }
+    policies = [policy for home in settings.homes for policy in _policies(home, registry)]
+    used = {policy.source for policy in policies if isinstance(policy, (Spot, Carbon))}
     strangers = any(not registry.plugin(spec.name).ours for home in settings.homes for spec in home.policies)
     for spec in settings.prices:
         if spec.name not in used and not strangers:
@@ -95,8 +96,33 @@ def _about_home(home: Home, registry: Registry, at: datetime) -> Iterator[str]:
     if all(isinstance(policy, ASK_FOR_NOTHING) for policy in policies):
         yield "no policy gives a target, so nothing is charged beyond a minimum; add ready-by or off-peak"
     ours = all(registry.plugin(spec.name).ours for spec in home.policies)
-    if home.policies and ours and not any(isinstance(policy, TARIFFS) for policy in policies):
+    if home.policies and ours and not any(map(_tells_hours_apart, policies)):
         yield "no policy gives a price, so every hour costs the same"
+    fees = [policy.capacity_kw for policy in policies if isinstance(policy, TARIFFS)]
+    yield from _about_capacity(home, min((power for power in fees if power is not None), default=math.inf))
+
+
+def _about_capacity(home: Home, capacity_kw: float) -> Iterator[str]:
+    """Name the cars that can lift the home over a step of the grid company's monthly fee: no plan avoids it."""
+    powers = {car.name or car.id: _power_kw(car, home) for car in home.vehicles if car.mode is not Mode.OFF}
+    known = {name: power for name, power in powers.items() if power is not None}
+    above = {name: power for name, power in known.items() if power > capacity_kw}
+    together = min(sum(known.values()), home.max_kw or math.inf)
+    if not above and together > capacity_kw:
+        above = {"its cars together": together}
+    for name, power in above.items():
+        yield (
+            f"{name} can charge with {power:g} kW, and above {capacity_kw:g} kW (capacity_kw) the monthly fee rises; "
+            "kwhen sets no power: limit the car or the charger, then write its power here"
+        )
+
+
+def _power_kw(car: VehicleSpec, home: Home) -> float | None:
+    return min((power for power in (car.charge_power_kw, home.max_kw) if power is not None), default=None)
+
+
+def _tells_hours_apart(policy: Any) -> bool:
+    return isinstance(policy, TARIFFS) or (isinstance(policy, Carbon) and policy.per_tonne > 0)
 
 
 def _about_places(settings: Settings) -> Iterator[str]:

@@ -35,6 +35,10 @@ location_id = "l1"
 CAR = '[[home.vehicle]]\nid = "v1"\n'
 READY = '[[home.policy]]\nname = "ready-by"\nat = "07:30"\n'
 FLAT = '[[home.policy]]\nname = "flat"\nper_kwh = 0.3\n'
+GRID = (
+    '[[home.policy]]\nname = "carbon"\nsource = "grid"\nper_tonne = {}\n'
+    '[[prices]]\nname = "grid"\nsource = "file"\npath = "p"\n'
+)
 
 
 @pytest.fixture
@@ -385,6 +389,8 @@ def test_every_problem_is_named_at_once_with_line_and_key(refused):
         pytest.param(ENODE + HOME + '[[home.policy]]\nnam = "flat"\n', "policy[0].name: is missing", id="policy-name"),
         pytest.param(ENODE + HOME + FLAT + "soc = 1\n", "policy[0].soc: is unknown", id="policy-key"),
         pytest.param(ENODE + HOME + '[[home.policy]]\nname = "spot"\nsource = "market"\n', "policy[0].source: no [[prices]] is named 'market'", id="policy-source"),
+        pytest.param(ENODE + HOME + '[[home.policy]]\nname = "carbon"\nsource = "grid"\nper_tonne = 9\n', "policy[0].source: no [[prices]] is named 'grid'", id="carbon-source"),
+        pytest.param(ENODE + HOME + '[[home.policy]]\nname = "carbon"\nsource = "grid"\nper_tonne = -9\n', "per_tonne must be 0 or more", id="carbon-worth"),
         pytest.param(ENODE + '[[prices]]\nname = "m"\nsource = "fil"\n', "prices[0].source: 'fil' is not installed; did you mean 'file'", id="source"),
         pytest.param(ENODE + '[[prices]]\nname = "m"\nsource = "file"\n', "prices[0].path: is missing", id="source-setting"),
         pytest.param(ENODE + '[[prices]]\nname = "m"\nsource = "file"\npath = "p"\n[[prices]]\nname = "m"\nsource = "file"\npath = "p"\n', "price source 'm' stands at", id="prices-twice"),
@@ -461,6 +467,8 @@ def test_a_rejected_configuration_leaves_the_old_value_as_it_was(write):
         pytest.param(HOME + READY + FLAT, "home oslo: it has no vehicle", id="no-vehicle"),
         pytest.param(HOME + CAR + FLAT, "no policy gives a target", id="no-target"),
         pytest.param(HOME + CAR + READY, "no policy gives a price", id="no-price"),
+        pytest.param(HOME + CAR + READY + GRID.format(0), "no policy gives a price", id="carbon-that-weighs-nothing"),
+        pytest.param(HOME + CAR + GRID.format(90), "no policy gives a target", id="carbon-asks-for-nothing"),
         pytest.param(
             HOME + CAR + FLAT + '[[home.policy]]\nname = "ready-by"\ndepartures = [{ at = 2026-01-01T06:00:00 }]\n',
             "every departure of ready-by is over",
@@ -477,6 +485,45 @@ def test_a_rejected_configuration_leaves_the_old_value_as_it_was(write):
 def test_what_is_probably_not_meant_is_said_and_loaded(write, text, doubt):
     found = warnings(load(write(ENODE + text), ENVIRON), at=NOW)
     assert [doubt in one for one in found] == [True], found
+
+
+@pytest.mark.parametrize(
+    ("home", "cars", "capacity_kw", "found"),
+    [
+        pytest.param("", [11.0], 5, ["v0 can charge with 11 kW, and above 5 kW"], id="car"),
+        pytest.param("max_kw = 7.4\n", [11.0], 5, ["v0 can charge with 7.4 kW"], id="car-at-a-weaker-home"),
+        pytest.param("max_kw = 7.4\n", [None], 5, ["v0 can charge with 7.4 kW"], id="home-alone"),
+        pytest.param("", [3.7, 11.0], 5, ["v1 can charge with 11 kW"], id="one-of-two"),
+        pytest.param("", [3.7, 3.7], 5, ["its cars together can charge with 7.4 kW"], id="together"),
+        pytest.param("max_kw = 4.6\n", [3.7, 3.7], 5, [], id="together-at-a-weaker-home"),
+        pytest.param("", [3.7], 5, [], id="below"),
+        pytest.param("", [5.0], 5, [], id="at-the-step"),
+        pytest.param("", [None], 5, [], id="nothing-known"),
+        pytest.param("", [11.0], None, [], id="no-such-fee"),
+    ],
+)
+def test_a_car_that_can_lift_the_monthly_fee_is_doubted(write, home, cars, capacity_kw, found):
+    text = ENODE + HOME + home
+    for index, power in enumerate(cars):
+        text += f'[[home.vehicle]]\nid = "v{index}"\n' + (f"charge_power_kw = {power}\n" if power else "")
+    text += READY + FLAT + (f"capacity_kw = {capacity_kw}\n" if capacity_kw else "")
+    told = warnings(load(write(text), ENVIRON), at=NOW)
+    assert len(told) == len(found)
+    assert all(one.startswith(f"home oslo: {begin}") for one, begin in zip(told, found, strict=True))
+
+
+def test_the_lowest_step_of_several_tariffs_counts(write):
+    car = CAR + "charge_power_kw = 11.0\n"
+    clock = '[[home.policy]]\nname = "time-of-use"\nper_kwh = 0.1\ncapacity_kw = 10\n'
+    (doubt,) = warnings(load(write(ENODE + HOME + car + READY + FLAT + "capacity_kw = 5\n" + clock), ENVIRON), at=NOW)
+    assert "above 5 kW" in doubt
+    (doubt,) = warnings(load(write(ENODE + HOME + car + READY + FLAT + clock), ENVIRON), at=NOW)
+    assert "above 10 kW" in doubt
+
+
+def test_a_car_that_is_left_out_lifts_no_fee(write):
+    text = ENODE + HOME + CAR + 'mode = "off"\ncharge_power_kw = 11.0\n' + READY + FLAT + "capacity_kw = 5\n"
+    assert warnings(load(write(text), ENVIRON), at=NOW) == ()
 
 
 def test_a_policy_that_cannot_be_loaded_is_doubted_and_the_daemon_runs(write, tmp_path):

@@ -104,13 +104,13 @@ def _about_home(home: Home, registry: Registry, at: datetime) -> Iterator[str]:
 
 def _about_capacity(home: Home, capacity_kw: float) -> Iterator[str]:
     """Name the cars that can lift the home over a step of the grid company's monthly fee: no plan avoids it."""
-    powers = {car.name or car.id: _power_kw(car, home) for car in home.vehicles if car.mode is not Mode.OFF}
-    known = {name: power for name, power in powers.items() if power is not None}
-    above = {name: power for name, power in known.items() if power > capacity_kw}
-    together = min(sum(known.values()), home.max_kw or math.inf)
+    cars = [(car.name or car.id, _power_kw(car, home)) for car in home.vehicles if car.mode is not Mode.OFF]
+    known = [(name, power) for name, power in cars if power is not None]
+    together = min(sum(power for _, power in known), home.max_kw or math.inf)
+    above = [one for one in known if one[1] > capacity_kw]
     if not above and together > capacity_kw:
-        above = {"its cars together": together}
-    for name, power in above.items():
+        above = [("its cars together", together)]
+    for name, power in above:
         yield (
             f"{name} can charge with {power:g} kW, and above {capacity_kw:g} kW (capacity_kw) the monthly fee rises; "
             "kwhen sets no power: limit the car or the charger, then write its power here"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from scheduler.core.command import Action, ActionReport, Command
-from scheduler.core.model import Flow, Override, PriceSeries, Situation, VehicleState
+from scheduler.core.model import CalendarDeparture, Flow, Override, PriceSeries, Situation, VehicleState
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.publication import Rhythm
 from scheduler.core.terms import Stated
@@ -150,6 +150,36 @@ class PriceSource(Protocol):
             PricesNotPublished: nothing yet, which is normal.
             PricesUnavailable: the source failed; `PricesRefused`: no use in asking again soon.
         """
+
+
+class CalendarSource(Protocol):
+    """A calendar under its name in the configuration, ready to be read."""
+
+    @property
+    def name(self) -> str:
+        """What `[[calendar]]` calls it."""
+
+    @property
+    def product(self) -> str:
+        """What it reads: it changes with the place, and tells nothing of it."""
+
+    @property
+    def every(self) -> timedelta:
+        """How long what was read holds before it is looked at again."""
+
+    async def fetch(self, span: Interval, *, timezones: Collection[str], anew: bool = False) -> "CalendarRead | None":
+        """Return what begins in the span; None where nothing has changed since the last fetch (never with `anew`).
+
+        Raises CalendarUnread.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalendarRead:
+    """A calendar as it was read: its departures by the time zone of the home, ordered; and what of it is left out."""
+
+    departures: Mapping[str, tuple[CalendarDeparture, ...]]
+    left_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,9 @@
 """Core values as JSON and back, checked: what comes out was built by the core's own types.
 
 An older row loads in a newer program and the other way round: members it does not know are ignored, members it does
-not find take their defaults. Home, limits, price series and price terms are many times larger than the rest of a
-situation and change rarely, so a stored situation names them by hash (`situation_refs`) and they are stored once.
+not find take their defaults. Home, limits, price series, price terms and calendars are many times larger than
+the rest of a situation and change rarely, so a stored situation names them by hash (`situation_refs`) and they are
+stored once.
 """
 
 import dataclasses
@@ -16,7 +17,16 @@ import msgspec
 
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.errors import StoreError
-from scheduler.core.model import Decision, Home, Limits, Override, PriceSeries, Situation, VehicleState
+from scheduler.core.model import (
+    CalendarDeparture,
+    Decision,
+    Home,
+    Limits,
+    Override,
+    PriceSeries,
+    Situation,
+    VehicleState,
+)
 from scheduler.core.observation import Reading
 from scheduler.core.terms import TERM_TYPES, Price, Stated
 
@@ -24,6 +34,8 @@ T = TypeVar("T")
 
 Lookup = Callable[[str], bytes | None]
 """Returns what was stored once under a hash."""
+
+_Departures = tuple[CalendarDeparture, ...]
 
 TERM_NAMES = {kind: name for name, kind in TERM_TYPES.items()}
 
@@ -45,15 +57,18 @@ class _Refs(msgspec.Struct, frozen=True):
     home: str = ""
     limits: str = ""
     prices: tuple[str, ...] = ()
+    departures: str = ""  # empty where there are none
     terms: tuple[_StoredTerm, ...] = ()
 
 
 def _stored_situation() -> type[msgspec.Struct]:
-    """Make the type that a stored situation has: the core's own members, four of them in their stored form."""
+    """Make the type that a stored situation has: the core's own members, five of them in their stored form."""
     hints = get_type_hints(Situation) | get_type_hints(_Refs)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for member in dataclasses.fields(Situation):
-        if member.name in {"home", "limits"} or (
+        if member.name == "departures":
+            fields.append((member.name, hints[member.name], msgspec.field(default="")))
+        elif member.name in {"home", "limits"} or (
             member.default is dataclasses.MISSING and member.default_factory is dataclasses.MISSING
         ):
             fields.append((member.name, hints[member.name]))
@@ -230,6 +245,7 @@ def encode_situation(situation: Situation) -> tuple[bytes, dict[str, bytes]]:
     plain["home"] = once(situation.home, encode_home)
     plain["limits"] = once(situation.limits)
     plain["prices"] = [once(series) for series in situation.prices]
+    plain["departures"] = once(situation.departures) if situation.departures else ""
     plain["terms"] = [stored_term(stated) for stated in situation.terms]
     return _codec.write(plain), blobs
 
@@ -238,7 +254,7 @@ def situation_refs(stored: bytes) -> frozenset[str]:
     """Return every hash that a stored situation names. Raises StoreError."""
     refs = _codec.read(_Refs, stored)
     terms = (_codec.read(str, bytes(t.term)) for t in refs.terms if _is_ref(t))
-    return frozenset({refs.home, refs.limits, *refs.prices, *terms} - {""})
+    return frozenset({refs.home, refs.limits, refs.departures, *refs.prices, *terms} - {""})
 
 
 def decode_situation(stored: bytes, lookup: Lookup) -> Situation:
@@ -271,6 +287,7 @@ def decode_situation(stored: bytes, lookup: Lookup) -> Situation:
     members["home"] = decode_home(found(plain.home))
     members["limits"] = _codec.read(Limits, found(plain.limits))
     members["prices"] = tuple(_codec.read(PriceSeries, found(digest)) for digest in plain.prices)
+    members["departures"] = _codec.read(_Departures, found(plain.departures)) if plain.departures else ()
     members["terms"] = tuple(term(t) for t in plain.terms)
     return Situation(**members)
 

@@ -14,6 +14,7 @@ from scheduler.core.accept import accept
 from scheduler.core.battery import estimate_soc
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.model import (
+    CalendarDeparture,
     Home,
     Limits,
     Overdue,
@@ -146,6 +147,7 @@ def situation_of(
     limits: Limits,
     prices: tuple[PriceSeries, ...],
     now: Stamp,
+    departures: tuple[CalendarDeparture, ...] = (),
     claimed_elsewhere: bool = False,
     clock_trusted: bool = True,
     store_durable: bool = True,
@@ -160,6 +162,7 @@ def situation_of(
         observation=state.observation,
         limits=limits,
         prices=prices,
+        departures=departures,
         session=state.session,
         command=state.command,
         recent=state.recent,

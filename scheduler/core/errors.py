@@ -78,6 +78,18 @@ class PricesRefused(PricesUnavailable):
     """The source will not answer this question, ever: a wrong token, zone or address. Somebody must mend it."""
 
 
+class CalendarUnread(KwhenError):  # noqa: N818
+    """A calendar could not be read. Its text holds no address.
+
+    `retry_after_s` is set where it was said how long to wait; `refused` where no repetition mends it.
+    """
+
+    def __init__(self, text: str, *, retry_after_s: float = 0.0, refused: bool = False) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+        self.refused = refused
+
+
 class PolicyError(KwhenError):
     """A policy could not be loaded, raised, hung, or stated nonsense."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zlib import crc32
@@ -115,6 +115,12 @@ class Home:
         """The shard that this home's work falls into."""
         return shard_of(self.user_id)
 
+    @property
+    def calendars(self) -> frozenset[str]:
+        """The names of the calendars that its policies read: what they say as their setting `calendar`."""
+        named = (policy.settings.get("calendar") for policy in self.policies)
+        return frozenset(name for name in named if isinstance(name, str))
+
 
 GRAMS = "gCO2"
 """The currency of carbon: such series hold grams of CO2 per kWh. No home reckons in it."""
@@ -143,6 +149,21 @@ class PriceSeries:
     zone: str = ""
     product: str = ""
     stand_ins: tuple[StandIn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalendarDeparture:
+    """The start of an event in a calendar of the person's. `soc_pct` [%] or `energy_kwh` [kWh] where the event says it.
+
+    `day` is the local date of an event that lasts all day; `at` then is where that date begins at the home.
+    """
+
+    calendar: str
+    at: datetime
+    title: str = ""
+    day: date | None = None
+    soc_pct: float | None = None
+    energy_kwh: float | None = None
 
 
 class Will(StrEnum):
@@ -409,6 +430,7 @@ class Situation:
     observation: Observation
     limits: Limits = Limits()
     prices: tuple[PriceSeries, ...] = ()
+    departures: tuple[CalendarDeparture, ...] = ()  # of the home's calendars, ordered: today's and those of the horizon
     session: Session | None = None
     command: Command | None = None
     recent: tuple[Command, ...] = ()

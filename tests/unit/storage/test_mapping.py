@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.errors import StoreError
 from scheduler.core.model import (
+    CalendarDeparture,
     Decision,
     Home,
     Limits,
@@ -123,6 +124,18 @@ def test_what_changes_rarely_is_named_by_hash():
     assert len(blobs) == 4  # home, limits, the series, the price term
     assert stored != later
     assert mapping.decode_situation(stored, blobs.get) == now
+
+
+def test_a_calendar_is_named_by_hash_too_and_an_older_situation_has_none():
+    airport = CalendarDeparture(calendar="family", at=AT, title="Airport", day=date(2026, 10, 25), soc_pct=100.0)
+    now = situation(departures=(airport,))
+    stored, blobs = mapping.encode_situation(now)
+    assert b"Airport" not in stored
+    assert len(blobs) == 3  # home, limits, the departures
+    assert mapping.situation_refs(stored) == blobs.keys()
+    assert mapping.decode_situation(stored, blobs.get) == now
+    older = {name: body for name, body in json.loads(stored).items() if name != "departures"}
+    assert mapping.decode_situation(json.dumps(older).encode(), blobs.get).departures == ()
 
 
 def test_a_situation_says_what_of_it_is_gone():

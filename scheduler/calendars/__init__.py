@@ -1,0 +1,1 @@
+"""Calendars: where they are read, and what of them becomes departures."""

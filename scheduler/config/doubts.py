@@ -73,6 +73,7 @@ def _about_plugins(settings: Settings, found: Installed) -> Iterator[str]:
 def _about_prices(settings: Settings, registry: Registry) -> Iterator[str]:
     policies = [policy for home in settings.homes for policy in _policies(home, registry)]
     used = {policy.source for policy in policies if isinstance(policy, (Spot, Carbon))}
+    used |= {spec.stand_in for spec in settings.prices if spec.name in used}
     strangers = any(not registry.plugin(spec.name).ours for home in settings.homes for spec in home.policies)
     for spec in settings.prices:
         if spec.name not in used and not strangers:

@@ -512,6 +512,15 @@ def test_a_car_that_can_lift_the_monthly_fee_is_doubted(write, home, cars, capac
     assert all(one.startswith(f"home oslo: {begin}") for one, begin in zip(told, found, strict=True))
 
 
+def test_a_source_that_stands_in_is_not_doubted(write):
+    market = '[[prices]]\nname = "market"\nsource = "file"\npath = "p"\nstand_in = "backup"\n'
+    backup = '[[prices]]\nname = "backup"\nsource = "file"\npath = "q"\n'
+    spot = '[[home.policy]]\nname = "spot"\nsource = "market"\n'
+    assert warnings(load(write(ENODE + HOME + CAR + READY + spot + market + backup), ENVIRON), at=NOW) == ()
+    unread = load(write(ENODE + HOME + CAR + READY + FLAT + market + backup), ENVIRON)
+    assert len(warnings(unread, at=NOW)) == 2
+
+
 def test_the_lowest_step_of_several_tariffs_counts(write):
     car = CAR + "charge_power_kw = 11.0\n"
     clock = '[[home.policy]]\nname = "time-of-use"\nper_kwh = 0.1\ncapacity_kw = 10\n'

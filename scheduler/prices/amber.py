@@ -37,7 +37,7 @@ class _Interval(Struct, rename="camel"):
         cents = self.per_kwh
         state = FINAL if self.type == "ActualInterval" or not self.estimate else PRELIMINARY
         if self.type == "ForecastInterval":
-            better = self.advanced_price and self.advanced_price.predicted
+            better = self.advanced_price.predicted if self.advanced_price else None
             cents, state = cents if better is None else better, FORECAST
         # Each begins one second after its boundary.
         return Row(floored(self.start_time, GRID), self.end_time, None if cents is None else sign * cents, state)

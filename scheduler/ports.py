@@ -229,7 +229,10 @@ class DecisionRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionRecord:
-    """A plug session, open (`unplugged_at` None) or closed. Energy on the grid side [kWh]."""
+    """A plug session, open (`unplugged_at` None) or closed. Energy on the grid side [kWh].
+
+    `grams` is the CO2 of the energy, `baseline_grams` what it would have been at once; None where that is not known.
+    """
 
     id: str
     vehicle_id: str
@@ -247,13 +250,16 @@ class SessionRecord:
     met: bool | None
     why: str = ""
     flows: tuple[Flow, ...] = ()  # when it was charging, in order; empty where that was not kept
+    grams: float | None = None
+    baseline_grams: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionTotal:
     """All sessions in one currency, added up. Energy on the grid side [kWh].
 
-    `saved` is what they cost less than charging at once would have; `unpriced` counts those without a cost.
+    `saved` is what they cost less than charging at once would have; `unpriced` counts those without a cost. `grams` of
+    CO2 are those of the sessions of which they are known, which `with_grams` counts; `grams_saved` as for money.
     """
 
     currency: str
@@ -262,6 +268,9 @@ class SessionTotal:
     cost: float
     saved: float
     unpriced: int
+    grams: float = 0.0
+    grams_saved: float = 0.0
+    with_grams: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

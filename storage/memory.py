@@ -215,8 +215,11 @@ class MemoryStore:
                 "sessions": 1,
                 "energy_kwh": one.energy_kwh,
                 "cost": one.cost,
-                "saved": None if one.cost is None or one.baseline_cost is None else one.baseline_cost - one.cost,
+                "saved": _less(one.cost, one.baseline_cost),
                 "priced": one.cost is not None,
+                "grams": one.grams,
+                "grams_saved": _less(one.grams, one.baseline_grams),
+                "with_grams": one.grams is not None,
             }
             for one in self._sessions.values()
             if vehicle_id in {None, one.vehicle_id}
@@ -310,6 +313,10 @@ class MemoryStore:
     async def ping(self) -> None:
         """Prove that something can be written."""
         self._require_writing()
+
+
+def _less(amount: float | None, baseline: float | None) -> float | None:
+    return None if amount is None or baseline is None else baseline - amount
 
 
 def _is_before(instant: datetime | None, at: datetime) -> bool:

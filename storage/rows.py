@@ -175,6 +175,8 @@ def session_row(record: SessionRecord) -> Row:
         "energy_kwh": record.energy_kwh,
         "cost": record.cost,
         "baseline_cost": record.baseline_cost,
+        "grams": record.grams,
+        "baseline_grams": record.baseline_grams,
         "body": _encoder.encode(record).decode(),
     }
 
@@ -200,6 +202,9 @@ def session_totals(sums: Iterable[Row]) -> list[SessionTotal]:
             cost=fsum(row["cost"] or 0.0 for row in found),
             saved=fsum(row["saved"] or 0.0 for row in found),
             unpriced=sum(row["sessions"] - row["priced"] for row in found),
+            grams=fsum(row["grams"] or 0.0 for row in found),
+            grams_saved=fsum(row["grams_saved"] or 0.0 for row in found),
+            with_grams=sum(row["with_grams"] for row in found),
         )
         for currency, found in sorted(of.items())
     ]

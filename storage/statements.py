@@ -219,6 +219,9 @@ class Statements:
             func.sum(SESSION.c.cost).label("cost"),
             func.sum(SESSION.c.baseline_cost - SESSION.c.cost).label("saved"),
             func.count(SESSION.c.cost).label("priced"),
+            func.sum(SESSION.c.grams).label("grams"),
+            func.sum(SESSION.c.baseline_grams - SESSION.c.grams).label("grams_saved"),
+            func.count(SESSION.c.grams).label("with_grams"),
         ).group_by(*of)
         if one_vehicle:
             query = query.where(SESSION.c.vehicle_id == bindparam("vehicle_id"))

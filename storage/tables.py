@@ -158,7 +158,16 @@ class SessionRow(Row, table=True):
     __tablename__ = "session"
     __table_args__ = (
         Index(None, "vehicle_id", "plugged_at"),
-        Index("ix_session_sums", "vehicle_id", "currency", "energy_kwh", "cost", "baseline_cost"),
+        Index(
+            "ix_session_sums",
+            "vehicle_id",
+            "currency",
+            "energy_kwh",
+            "cost",
+            "baseline_cost",
+            "grams",
+            "baseline_grams",
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=String)
@@ -169,6 +178,8 @@ class SessionRow(Row, table=True):
     energy_kwh: float = Field(sa_type=Float)
     cost: float | None = Field(default=None, sa_type=Float)
     baseline_cost: float | None = Field(default=None, sa_type=Float)
+    grams: float | None = Field(default=None, sa_type=Float)
+    baseline_grams: float | None = Field(default=None, sa_type=Float)
     body: str = Field(sa_type=Text)
 
 

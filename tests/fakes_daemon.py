@@ -261,6 +261,9 @@ class FakeStore:
                 cost=sum(s.cost or 0.0 for s in of),
                 saved=sum(s.baseline_cost - s.cost for s in of if s.cost is not None and s.baseline_cost is not None),
                 unpriced=sum(s.cost is None for s in of),
+                grams=sum(s.grams or 0.0 for s in of),
+                grams_saved=sum((s.baseline_grams or 0.0) - s.grams for s in of if s.grams is not None),
+                with_grams=sum(s.grams is not None for s in of),
             )
             for currency in sorted({s.currency for s in rows})
             if (of := [s for s in rows if s.currency == currency])

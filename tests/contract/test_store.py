@@ -294,6 +294,17 @@ async def test_sessions_are_added_up_by_currency(opened):
     assert [(t.currency, t.sessions) for t in await opened.session_totals(vehicle_id="v1")] == [("EUR", 2)]
 
 
+async def test_grams_are_kept_and_added_up_where_they_are_known(opened):
+    weighed = [replace(session("s1"), grams=1250.5, baseline_grams=3000.0), replace(session("s2"), grams=100.0)]
+    unknown = session("s3", vehicle="v2")
+    await opened.commit(Batch(sessions=[*weighed, unknown]))
+    assert await opened.sessions(vehicle_id="v1") == weighed[::-1]
+    (total,) = await opened.session_totals()
+    assert (total.grams, total.grams_saved, total.with_grams) == (1350.5, 1749.5, 2)
+    (other,) = await opened.session_totals(vehicle_id="v2")
+    assert (other.grams, other.grams_saved, other.with_grams) == (0.0, 0.0, 0)
+
+
 async def test_a_session_that_is_written_again_counts_once(opened):
     await opened.commit(Batch(sessions=[session("s1")]))
     await opened.commit(Batch(sessions=[replace(session("s1"), energy_kwh=20.0, cost=2.0)]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from scheduler.core.model import Home, Limits, PriceSeries, Situation, VehicleSpec
+from scheduler.core.model import CalendarDeparture, Home, Limits, PriceSeries, Situation, VehicleSpec
 from scheduler.core.observation import Observation
 from scheduler.core.terms import PriceSlot
 
@@ -21,6 +21,7 @@ def situation(
     currency: str = "EUR",
     prices: Iterable[PriceSeries] = (),
     horizon: timedelta = timedelta(days=8),
+    departures: Iterable[CalendarDeparture] = (),
 ) -> Situation:
     """A car about which nothing is known yet, at a home in Oslo."""
     return Situation(
@@ -32,6 +33,7 @@ def situation(
         observation=Observation(),
         limits=Limits(horizon=horizon),
         prices=tuple(prices),
+        departures=tuple(departures),
     )
 
 

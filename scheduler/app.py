@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -80,6 +81,7 @@ class App(Tenancy):
         redactor: Redactor | None = None,
         web_limits: WebLimits | None = None,
         new_id: Callable[[], str] = lambda: str(uuid4()),
+        rng: random.Random | None = None,
     ) -> None:
         self.settings = settings
         self.redactor = redactor or Redactor(settings.secrets())
@@ -90,6 +92,7 @@ class App(Tenancy):
         self._alarm_cap_s = alarm_cap_s
         self._web_limits = web_limits
         self._new_id = new_id
+        self._rng = rng
         self._installed = installed()
         self._world = world_of(settings, self._installed)
         self.store: Store = open_store(settings.storage_url, clock=clock)
@@ -172,7 +175,7 @@ class App(Tenancy):
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         sources = price_feeds(settings, self._installed, self.web)
-        self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced)
+        self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced, rng=self._rng)
         self.pulse = Pulse(
             store=self.store,
             journal=self.journal,

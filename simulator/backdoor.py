@@ -1,6 +1,7 @@
 """Routes under `/_sim/`: the truth, and a hand on the world, for tests from another process."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -35,6 +36,17 @@ async def sessions(request: web.Request) -> web.Response:
 async def description(request: web.Request) -> web.Response:
     """Answer what a daemon's configuration needs."""
     return web.json_response(request.app[WORLD].description())
+
+
+@routes.get("/_sim/prices")
+async def prices(request: web.Request) -> web.Response:
+    """Answer what a zone's prices are on some delivery days, whether they are published yet or not."""
+    try:
+        zone = request.app[WORLD].market.zones[request.query["zone"]]
+        first, last = (date.fromisoformat(request.query[name]) for name in ("first", "last"))
+    except (KeyError, ValueError) as error:
+        raise Refusal(400, f"a parameter is missing or unknown: {error}") from error
+    return web.json_response(zone.told(first, last))
 
 
 @routes.get("/_sim/requests")

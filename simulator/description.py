@@ -8,10 +8,11 @@ if TYPE_CHECKING:
 
 
 def describe(world: "World") -> dict[str, Any]:
-    """Return the client's credentials, and of each user the places and devices."""
+    """Return the client's credentials, the zones that have prices, and of each user the places and devices."""
     return {
         "client_id": world.client_id,
         "client_secret": world.client_secret,
+        "prices": [{"zone": zone.name, "currency": zone.currency} for zone in world.market.zones.values()],
         "users": [_user(world, user) for user in world.users.values()],
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from simulator.brands import OWNERS_BRANDS
 from simulator.character import Habit
 from simulator.charger import Charger
 from simulator.instants import at_local
+from simulator.market import Zone, recorded
+from simulator.market_made import made
 from simulator.owners import Owner, Routine, Stop
 from simulator.physics import Battery
 from simulator.places import Home, Point
@@ -55,14 +58,30 @@ def nights_before_work(start_at: datetime, timezone: str) -> list[date]:
     return [day for day in days if (day + timedelta(days=1)).weekday() in WORKDAYS]
 
 
-def demo_world(*, seed: int, start_at: datetime, days: int) -> World:
+RECORDED_ZONE, RECORDED_FILE = "SE3", "SE3_15min.csv.gz"
+NOK_PER_EUR = 11.7
+
+
+def demo_zone(*, seed: int, recorded_in: Path | None = None) -> Zone:
+    """Return the zone of the market that the demonstration buys in, in NOK.
+
+    Prices are of our own making; or the real ones of SE3 in Sweden where the directory has them, at one rate.
+    """
+    if recorded_in is not None and (file := recorded_in / RECORDED_FILE).is_file():
+        return Zone(name=RECORDED_ZONE, currency="NOK", prices=recorded(file, factor=NOK_PER_EUR))
+    return Zone(name="NO1", currency="NOK", prices=made(seed=seed))
+
+
+def demo_world(*, seed: int, start_at: datetime, days: int, prices_in: Path | None = None) -> World:
     """Return two homes with three cars and, within two days, one of each thing that goes otherwise.
 
-    `days` is how long the demonstration is meant to last; the owners go on living after it.
+    `days` is how long the demonstration is meant to last; the owners go on living after it. `prices_in` is a directory
+    of recorded prices.
     """
     if days < 1:
         raise ValueError("days must be at least 1")
     world = World(seed=seed, start_at=start_at)
+    world.market.add(demo_zone(seed=seed, recorded_in=prices_in))
     oslo: list[dict[str, Any]] = [
         {"max_power_kw": 11.0},
         {"max_power_kw": 11.0, "vendor": "EASEE", "brand": "Easee", "model": "Home"},

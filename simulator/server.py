@@ -8,7 +8,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from simulator import api_accounts, api_assets, api_control, api_webhooks, backdoor, interventions_page, link_page
+from simulator import (
+    api_accounts,
+    api_assets,
+    api_control,
+    api_entso_e,
+    api_prices,
+    api_webhooks,
+    backdoor,
+    interventions_page,
+    link_page,
+)
 from simulator.answers import Refusal
 from simulator.clock import Clock, Handle
 from simulator.faults import REQUEST_KINDS, Fault
@@ -21,7 +31,7 @@ from simulator.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-OPEN_PATHS = ("/oauth2/token", "/health/ready", "/link/", "/_sim/")
+OPEN_PATHS = ("/oauth2/token", "/health/ready", "/link/", "/_sim/", "/prices/")
 UNKNOWN = "SOMETHING_NEW"
 
 
@@ -69,6 +79,9 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if request.path.startswith("/_sim/"):
             return await _answered(request, handler)
+        if request.path.startswith("/prices/"):
+            world.market.requests.append((world.agenda.now, f"{request.method} {request.path_qs}"))
+            return await _spoiled(world, request, handler)
         return await _provided(world, request, handler)
     finally:
         world.calls_in_flight -= 1
@@ -78,11 +91,16 @@ async def _provided(world: World, request: web.Request, handler: Handler) -> web
     entry = await _log(world, request)
     if world.outage:
         return _cut(request)
+    response = await _spoiled(world, request, handler)
+    entry["status"] = response.status
+    return response
+
+
+async def _spoiled(world: World, request: web.Request, handler: Handler) -> web.StreamResponse:
     faults = world.faults.strike(REQUEST_KINDS, method=request.method, path=request.path)
     response: web.StreamResponse | None = await _before(request, faults)
     if response is None:
         response = _after(request, await _answered(request, handler), faults)
-    entry["status"] = response.status
     return response
 
 
@@ -172,7 +190,17 @@ def build_app(world: World, clock: Clock, *, base_url: str | None = None) -> web
     app = web.Application(middlewares=[answer])
     app[WORLD], app[CLOCK], app[BASE_URL] = world, clock, base_url or ""
     app[TOKENS], app[LINKS] = Tokens(world), Links(world)
-    for module in (api_accounts, api_assets, api_control, api_webhooks, link_page, interventions_page, backdoor):
+    for module in (
+        api_accounts,
+        api_assets,
+        api_control,
+        api_entso_e,
+        api_prices,
+        api_webhooks,
+        link_page,
+        interventions_page,
+        backdoor,
+    ):
         app.add_routes(module.routes)
     app.cleanup_ctx.append(_background)
     return app

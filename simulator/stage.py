@@ -9,18 +9,21 @@ import asyncio
 import json
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from simulator.clock import LoopClock
 from simulator.scenario import demo_world
 from simulator.server import serve
 
 
-async def run(*, start_at: datetime, origin_s: float, speed: float, seed: int, days: int) -> None:
+async def run(
+    *, start_at: datetime, origin_s: float, speed: float, seed: int, days: int, prices_in: Path | None
+) -> None:
     """Serve the demonstration's world; the first line printed is a JSON object that says where.
 
     `origin_s` is the reading of the monotonic clock [s] at `start_at`.
     """
-    world = demo_world(seed=seed, start_at=start_at, days=days)
+    world = demo_world(seed=seed, start_at=start_at, days=days, prices_in=prices_in)
     running = await serve(world, LoopClock(start_at, speed, origin_s=origin_s))
     try:
         sys.stdout.write(json.dumps({"url": running.url}) + "\n")
@@ -46,6 +49,7 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds for each real one")
     parser.add_argument("--seed", type=int, default=1, help="seed of everything drawn by lot")
     parser.add_argument("--days", type=int, default=7, help="how long the demonstration is meant to last")
+    parser.add_argument("--prices-in", type=Path, help="a directory of recorded prices")
     options = parser.parse_args()
     asyncio.run(run(**vars(options)))
 

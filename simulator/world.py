@@ -16,6 +16,7 @@ from simulator.clock import Clock
 from simulator.description import describe
 from simulator.faults import Faults
 from simulator.instants import nanoseconds, zulu
+from simulator.market import Market
 from simulator.pairing import Pairing
 from simulator.places import LOCATION_RADIUS_M, SOMEWHERE, Point, distance_m
 from simulator.schedules import Schedule
@@ -75,6 +76,7 @@ class World:
         self.schedules: dict[str, Schedule] = {}
         self.first_home = SOMEWHERE
         self.pairing = Pairing(self)
+        self.market = Market()
         self.faults = Faults(self.agenda, seed=seed)
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.on_truth: Callable[[dict[str, Any]], None] | None = None

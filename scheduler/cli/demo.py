@@ -12,11 +12,13 @@ from pathlib import Path
 from uuid import UUID
 
 from scheduler.app import App
+from scheduler.cli import demo_market
 from scheduler.cli.demo_configuration import Places
 from scheduler.cli.demo_report import Bookkeeper, Judge, Report, commands_of
-from scheduler.cli.demo_staging import DAY, START_AT, free_port, market, passing_place, prepare, publishing, running
+from scheduler.cli.demo_staging import DAY, START_AT, free_port, passing_place, prepare, running
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, installed, policy_sets
+from scheduler.core.model import PriceSeries
 from scheduler.log import set_up
 from scheduler.ports import Clock
 from scheduler.virtual_time import run_virtual
@@ -68,7 +70,7 @@ class FastRun:
         self.days = days
         self.seed = seed
         self.polling_only = polling_only
-        self.world: World = demo_world(seed=seed, start_at=START_AT, days=days)
+        self.world: World = demo_world(seed=seed, start_at=START_AT, days=days, prices_in=demo_market.prices_in())
         self._judge = Judge()
         self.world.on_truth = self._judge.hear
 
@@ -91,10 +93,9 @@ class FastRun:
         try:
             port = None if self.polling_only else free_port()
             places = Places(directory=directory, api_url=simulator.url, webhook_port=port)
-            settings = prepare(places, self.world.description(), at=clock.now(), seed=self.seed)
+            settings = prepare(places, self.world.description())
             set_up(settings.log, secrets=settings.secrets())
-            async with publishing(places.prices, clock, seed=self.seed):
-                return await self._with_daemon(settings, clock)
+            return await self._with_daemon(settings, clock)
         finally:
             await simulator.stop()
 
@@ -106,6 +107,7 @@ class FastRun:
             alarm_cap_s=NO_CAP_S,
             web_limits=WebLimits(idle_s=DAY.total_seconds()),
             new_id=lambda: str(UUID(int=ids.getrandbits(128), version=4)),
+            rng=random.Random(f"prices:{self.seed}"),  # noqa: S311 - when prices are asked for, too
         )
         async with running(app) as broken:
             for _ in range(self.days):
@@ -115,8 +117,13 @@ class FastRun:
                 await self._judge.advance(app.store)
             return await self._verdict(app, settings)
 
+    def _market(self) -> PriceSeries:
+        (zone,) = self.world.market.zones.values()
+        told = zone.told(*demo_market.span(START_AT, START_AT + self.days * DAY))
+        return demo_market.series(told, currency=zone.currency)
+
     async def _verdict(self, app: App, settings: Settings) -> Report:
-        books = Bookkeeper(settings.homes, policy_sets(settings, installed()), market(self.seed))
+        books = Bookkeeper(settings.homes, policy_sets(settings, installed()), self._market())
         return {
             "sessions": [await books.session(one) for one in self.world.sessions()],
             "commands": await commands_of(app.store),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scheduler.cli import demo_prices
+from scheduler.cli import demo_market
 
 WEBHOOK_PATH = "/webhooks/enode"
 WEBHOOK_SECRET = "a secret of the demonstration"  # noqa: S105 - it never leaves this machine
@@ -14,7 +14,7 @@ MINIMUM_PCT = 20.0
 
 SPOT: Mapping[str, Any] = {
     "name": "spot",
-    "source": demo_prices.NAME,
+    "source": demo_market.NAME,
     "surcharge_per_kwh": 0.05,
     "tax_per_kwh": 0.09,
     "vat_pct": 25.0,
@@ -55,11 +55,6 @@ class Places:
         return self.directory / "kwhen.toml"
 
     @property
-    def prices(self) -> Path:
-        """The file of published prices."""
-        return self.directory / "prices.csv"
-
-    @property
     def database(self) -> Path:
         """The store."""
         return self.directory / "kwhen.db"
@@ -93,13 +88,15 @@ def _lines(places: Places, description: Mapping[str, Any]) -> Iterator[str]:
     yield from _table("[http]", {"page": "dashboard" if places.dashboard else "status", "listen": listen})
     yield from _table("[storage]", {"url": f"sqlite:///{places.database}"})
     yield from _table("[log]", {"level": "error", "format": "console"})
-    yield from _table("[[prices]]", {"name": demo_prices.NAME, "source": "file", "path": str(places.prices)})
+    zone = description["prices"][0]
+    source = {"name": demo_market.NAME, "source": demo_market.SOURCE, "url": places.api_url + demo_market.PATH}
+    yield from _table("[[prices]]", source | zone)
     for user in description["users"]:
-        yield from _home(user)
+        yield from _home(user, zone["currency"])
 
 
-def _home(user: Mapping[str, Any]) -> Iterator[str]:
-    spot = user["timezone"] == demo_prices.TIMEZONE
+def _home(user: Mapping[str, Any], market_currency: str) -> Iterator[str]:
+    spot = user["timezone"] == demo_market.TIMEZONE
     yield from _table(
         "[[home]]",
         {
@@ -108,7 +105,7 @@ def _home(user: Mapping[str, Any]) -> Iterator[str]:
             "timezone": user["timezone"],
             "location_id": user["locations"][0]["id"],
             "charger_ids": user["chargers"],
-            "currency": demo_prices.CURRENCY if spot else "EUR",
+            "currency": market_currency if spot else "EUR",
         },
     )
     for vehicle in user["vehicles"]:

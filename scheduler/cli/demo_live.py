@@ -15,14 +15,16 @@ from typing import Any
 import aiohttp
 
 from scheduler.app import App
+from scheduler.cli import demo_market
 from scheduler.cli.demo_configuration import Places
 from scheduler.cli.demo_narration import Narrator
 from scheduler.cli.demo_report import Bookkeeper, Judge, Report, commands_of
-from scheduler.cli.demo_staging import DAY, START_AT, free_port, market, passing_place, prepare, publishing, running
+from scheduler.cli.demo_staging import DAY, START_AT, free_port, passing_place, prepare, running
 from scheduler.cli.demo_summary import show_sessions, show_totals
 from scheduler.cli.terminal import QUIET, STRONG, Styled, show
 from scheduler.clock import FastClock
 from scheduler.config import Settings, installed, policy_sets
+from scheduler.core.model import PriceSeries
 from scheduler.http.wording import span
 from scheduler.log import set_up
 
@@ -72,18 +74,20 @@ async def _story(chosen: Show, directory: Path) -> int:
             page_port=free_port(chosen.port),
             dashboard=chosen.dashboard,
         )
-        settings = prepare(places, description, at=clock.now(), seed=chosen.seed)
+        settings = prepare(places, description)
         await asyncio.sleep(max(0.0, origin_s - loop.time()))
         set_up(settings.log, secrets=settings.secrets())
-        async with publishing(places.prices, clock, seed=chosen.seed):
-            app = App(settings, clock=clock, alarm_cap_s=ALARM_CAP_S * chosen.speed)
-            return await _told(app, settings, chosen, world, stop)
+        app = App(settings, clock=clock, alarm_cap_s=ALARM_CAP_S * chosen.speed)
+        return await _told(app, settings, chosen, world, stop)
 
 
 @contextlib.asynccontextmanager
 async def _stage(chosen: Show, *, origin_s: float) -> AsyncIterator[str]:
     """Run the simulated world in a second process; yield its address. Ctrl-C at the terminal is not meant for it."""
+    recorded = demo_market.prices_in()
     options = {"start-at": START_AT.isoformat(), "origin-s": origin_s, "speed": chosen.speed, "seed": chosen.seed}
+    if recorded is not None:
+        options["prices-in"] = str(recorded)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -103,8 +107,8 @@ async def _stage(chosen: Show, *, origin_s: float) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def _ask(world: aiohttp.ClientSession, what: str) -> Any:
-    async with world.get(f"/_sim/{what}") as answer:
+async def _ask(world: aiohttp.ClientSession, what: str, **query: str) -> Any:
+    async with world.get(f"/_sim/{what}", params=query) as answer:
         answer.raise_for_status()
         return await answer.json()
 
@@ -121,7 +125,7 @@ async def _told(app: App, settings: Settings, chosen: Show, world: aiohttp.Clien
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
             await narrator.catch_up()
-        _conclude(await _report(app, settings, chosen, world), settings, app.clock.now())
+        _conclude(await _report(app, settings, world), settings, app.clock.now())
     return 0
 
 
@@ -147,12 +151,19 @@ def _conclude(report: Report, settings: Settings, now: datetime) -> None:
     show_totals(report)
 
 
-async def _report(app: App, settings: Settings, chosen: Show, world: aiohttp.ClientSession) -> Report:
+async def _market(world: aiohttp.ClientSession, now: datetime) -> PriceSeries:
+    (zone,) = (await _ask(world, "description"))["prices"]
+    first, last = demo_market.span(START_AT, now)
+    told = await _ask(world, "prices", zone=zone["zone"], first=first.isoformat(), last=last.isoformat())
+    return demo_market.series(told, currency=zone["currency"])
+
+
+async def _report(app: App, settings: Settings, world: aiohttp.ClientSession) -> Report:
     judge = Judge()
     for truth in await _ask(world, "truth"):
         judge.hear(truth)
     await judge.advance(app.store)
-    books = Bookkeeper(settings.homes, policy_sets(settings, installed()), market(chosen.seed))
+    books = Bookkeeper(settings.homes, policy_sets(settings, installed()), await _market(world, app.clock.now()))
     return {
         "sessions": [await books.session(one) for one in await _ask(world, "sessions")],
         "commands": await commands_of(app.store),

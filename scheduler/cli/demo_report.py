@@ -5,7 +5,7 @@ Sessions, energy and places are the simulator's truth; prices are what the home'
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from scheduler.checker import Checker
 from scheduler.core.command import Command
@@ -26,13 +26,6 @@ TOLERANCE_PCT = 2.0
 
 PAGE = 1000
 ALL = 1_000_000
-
-
-class Market(Protocol):
-    """Gives the market's prices around an instant, published or not."""
-
-    def __call__(self, around: datetime) -> PriceSeries:
-        """Return the prices from before the instant until days after it."""
 
 
 class Judge:
@@ -71,9 +64,9 @@ class Judge:
 
 
 class Bookkeeper:
-    """Prices the true sessions of one home each."""
+    """Prices the true sessions of one home each. `market` holds all prices of the time, published or not."""
 
-    def __init__(self, homes: Sequence[Home], policies: Mapping[str, Policies], market: Market) -> None:
+    def __init__(self, homes: Sequence[Home], policies: Mapping[str, Policies], market: PriceSeries) -> None:
         self._homes = {home.user_id: home for home in homes}
         self._policies = policies
         self._market = market
@@ -116,7 +109,7 @@ class Bookkeeper:
             home=home,
             vehicle=vehicle,
             observation=Observation(),
-            prices=(self._market(at),),
+            prices=(self._market,),
         )
         terms, _ = await self._policies[home.id].terms(situation)
         return total_price(terms)

@@ -1,4 +1,4 @@
-"""What both ways to run the demonstration need: when it begins, where it lies, its configuration and its market."""
+"""What both ways to run the demonstration need: when it begins, where it lies, and its configuration."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.app import App
-from scheduler.cli import demo_configuration, demo_prices
+from scheduler.cli import demo_configuration
 from scheduler.cli.demo_configuration import Places
-from scheduler.cli.demo_report import Market
 from scheduler.config import Settings, load
-from scheduler.core.model import PriceSeries
-from scheduler.ports import Clock
 
 START_AT = datetime(2026, 1, 12, 14, 45, tzinfo=UTC)
 """A Monday, a quarter to four in the afternoon in Oslo and Berlin: the cars are still out."""
@@ -25,28 +22,9 @@ DAY = timedelta(days=1)
 ROOM_BYTES = 2 << 30
 
 
-def prepare(places: Places, description: Mapping[str, Any], *, at: datetime, seed: int) -> Settings:
-    """Write configuration and prices, and load them as the daemon would; the environment has no say in it."""
-    demo_prices.publish(places.prices, at, seed=seed)
+def prepare(places: Places, description: Mapping[str, Any]) -> Settings:
+    """Write the configuration and load it as the daemon would; the environment has no say in it."""
     return load(demo_configuration.write(places, description), {})
-
-
-@contextlib.asynccontextmanager
-async def publishing(path: Path, clock: Clock, *, seed: int) -> AsyncIterator[None]:
-    """Publish the next day's prices whenever it is time."""
-
-    async def publish() -> None:
-        while True:
-            due = demo_prices.next_publication(clock.now())
-            await clock.sleep((due - clock.now()).total_seconds())
-            demo_prices.publish(path, due, seed=seed)
-
-    task = asyncio.create_task(publish(), name="price publisher")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -62,16 +40,6 @@ async def running(app: App) -> AsyncIterator["asyncio.Task[BaseException | None]
             broken.cancel()
             await asyncio.gather(broken, return_exceptions=True)
         await app.stop()
-
-
-def market(seed: int) -> Market:
-    """Return the market of a seed: all its prices, also those not yet published."""
-
-    def prices(around: datetime) -> PriceSeries:
-        day = demo_prices.day_of(around)
-        return demo_prices.series(first=day - DAY, last=day + 8 * DAY, seed=seed)
-
-    return prices
 
 
 def passing_place() -> str | None:

@@ -88,7 +88,7 @@ class PriceBook:
     async def _ask(self, source: NamedSource, now: datetime) -> bool:
         timing, name = self._timings[source.name], source.name
         try:
-            series = await source.fetch(timing.span(self._spans(name), now), at=now)
+            series = await source.fetch(timing.span(self._spans(name, final=True), now), at=now)
         except PriceError as error:
             timing.failed(error, now)
             if not isinstance(error, PricesNotPublished):

@@ -45,12 +45,15 @@ class Timing:
         """Tell whether it is time to ask. After the wall clock was set back it is time, too."""
         return self.due_at is None or at >= self.due_at or self.due_at - at > timedelta(days=1)
 
-    def span(self, known: tuple[Interval, ...], at: datetime) -> Interval:
-        """Return what to ask for: what is wanted, and once in a run the days before it, as far as they are missing."""
+    def span(self, final: tuple[Interval, ...], at: datetime) -> Interval:
+        """Return what to ask for: what of the wanted is not known for good, or all of it where everything is.
+
+        Once in a run the days before it are asked for too, as far as they are missing.
+        """
         wanted = self.rhythm.wanted(at)
-        past = Interval(start=wanted.start - self.rhythm.back, end=wanted.start) if self.rhythm.back else None
-        missing = subtract([past], known) if past is not None and not self.past_asked else ()
-        return Interval(start=missing[0].start if missing else wanted.start, end=wanted.end)
+        whole = [Interval(start=wanted.start - self.rhythm.back, end=wanted.end)] if not self.past_asked else [wanted]
+        missing = subtract(whole, final)
+        return Interval(start=missing[0].start, end=wanted.end) if missing else wanted
 
     def answered(self, final: tuple[Interval, ...], at: datetime) -> None:
         """Note an answer; `final` is what is known for good now."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,12 @@ from scheduler.core.errors import StoreBusy
 from scheduler.core.model import Hand, Override, VehicleState, Will
 from scheduler.ports import AlertChange, Event
 from scheduler.virtual_time import run_virtual
+from simulator.api_entso_e import ENTSO_E_TOKEN
+from simulator.api_prices import TIBBER_TOKEN
 from simulator.charger import Charger
 from simulator.clock import LoopClock
 from simulator.keys import WEBHOOKS
+from simulator.market import Slot, Zone, bounds
 from simulator.physics import Battery
 from simulator.scenario import OSLO
 from simulator.server import Running, serve
@@ -42,6 +45,8 @@ from simulator.world import World
 START_AT = datetime(2026, 1, 12, 16, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECRET = "a secret of the stage, long enough"
+TOKENS = {"tibber": TIBBER_TOKEN, "entso-e": ENTSO_E_TOKEN}
+ZONES = {"octopus": "E-1R-AGILE-24-10-01-A"}
 PRICES_BY_HOUR = [0.20, 0.10, 0.10, 0.10, *[0.20] * 2, *[0.30] * 10, *[0.45] * 5, *[0.30] * 3]
 """Euro per kWh for each hour of the day in UTC."""
 
@@ -59,7 +64,11 @@ class SteppingClock(SystemClock):
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What differs from the usual night. `daily` gives the price of each hour of the day in UTC."""
+    """What differs from the usual night. `daily` gives the price of each hour of the day in UTC.
+
+    `prices` says who tells them: `file`, or the simulated service of `nord-pool`, `octopus`, `tibber` or
+    `entso-e`, in slots of `step_min`; `market` may change them before the daemon asks.
+    """
 
     start_at: datetime = START_AT
     timezone: str = "Europe/Oslo"
@@ -72,6 +81,9 @@ class Setup:
     ready_at: str = "07:30"
     daily: list[float] = field(default_factory=lambda: list(PRICES_BY_HOUR))
     priced_days: int = 4
+    prices: str = "file"
+    step_min: int = 60
+    market: Callable[[Zone], None] | None = None
     car: Mapping[str, Any] = field(default_factory=dict)
     home: Mapping[str, Any] = field(default_factory=dict)
     network_first_up_after_s: float = 0.0
@@ -90,6 +102,7 @@ class Stage:
         self.cars: list[Vehicle] = []
         self.posts: list[Charger] = []
         self._people()
+        self.zone = self.world.market.add(self._zone())
         self._webhook_port = free_port()
         self.logs: list[Any] = []
         self._crash_at = ""
@@ -112,6 +125,40 @@ class Stage:
                 **members,
             )
             self.cars.append(car)
+
+    def _zone(self) -> Zone:
+        """Return the market: the usual prices, every day."""
+        step = timedelta(minutes=self.setup.step_min)
+
+        def prices(day: date) -> list[Slot]:
+            start, end = bounds(day)
+            starts = [start + n * step for n in range(round((end - start) / step))]
+            return [Slot(start=at, end=at + step, per_kwh=self.setup.daily[at.hour]) for at in starts]
+
+        zone = Zone(name=ZONES.get(self.setup.prices, "NO1"), currency=self.currency, prices=prices)
+        if self.setup.market is not None:
+            self.setup.market(zone)
+        return zone
+
+    @property
+    def currency(self) -> str:
+        """What the home reckons in."""
+        return "GBP" if self.setup.prices == "octopus" else "EUR"
+
+    def _source(self) -> Mapping[str, Any]:
+        """Return the settings of the source of prices."""
+        root, zone = f"{self.running.url}/prices/{self.setup.prices}", self.zone.name
+        return {
+            "file": {"path": str(self.price_file), "currency": "EUR", "unit": "kWh"},
+            "nord-pool": {"url": root, "zone": zone},
+            "entso-e": {"url": root, "zone": zone},
+            "octopus": {"url": root, "tariff": zone},
+            "tibber": {"url": root},
+        }[self.setup.prices]
+
+    def price_calls(self, *, since: datetime | None = None) -> list[datetime]:
+        """Return when the daemon asked the price service."""
+        return [at for at, _ in self.world.market.requests if since is None or at >= since]
 
     def _hear(self, truth: Mapping[str, Any]) -> None:
         self.truths.append({"k": "TRUTH", "seq": len(self.truths) + 1, "run": 0, "node": "truth", "m": 0, **truth})
@@ -296,6 +343,8 @@ class Stage:
         path = self.directory / "kwhen.toml"
         path.write_text("\n".join(self._toml()), encoding="utf-8")
         secrets = {"KWHEN_ENODE__CLIENT_SECRET": self.world.client_secret, "KWHEN_WEBHOOK__SECRET": SECRET}
+        if token := TOKENS.get(self.setup.prices):
+            secrets["KWHEN_PRICES_SECRET__MARKET"] = token
         return load(path, secrets)
 
     def _toml(self) -> Iterator[str]:
@@ -306,8 +355,9 @@ class Stage:
             yield f'[webhook]\nlisten = "127.0.0.1:{self._webhook_port}"\npublic_url = "{self.webhook_url}"'
         yield '[http]\nlisten = ""'
         yield f'[storage]\nurl = "{setup.storage.format(self.directory)}"'
-        yield f'[[prices]]\nname = "market"\nsource = "file"\npath = "{self.price_file}"\ncurrency = "EUR"\nunit = "kWh"'
-        yield f'[[home]]\nid = "home"\nuser_id = "user"\ntimezone = "{setup.timezone}"'
+        yield f'[[prices]]\nname = "market"\nsource = "{setup.prices}"'
+        yield from (f"{name} = {json.dumps(value)}" for name, value in self._source().items())
+        yield f'[[home]]\nid = "home"\nuser_id = "user"\ntimezone = "{setup.timezone}"\ncurrency = "{self.currency}"'
         yield f'location_id = "{self.location.id}"\ncharger_ids = {json.dumps([c.id for c in self.posts])}'
         yield from (f"{name} = {json.dumps(value)}" for name, value in setup.home.items())
         for car in self.cars:

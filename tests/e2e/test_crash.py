@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from scheduler.checker import check
-from scheduler.cli import demo_configuration, demo_prices
+from scheduler.cli import demo_configuration
 from scheduler.cli.demo_configuration import Places
 from scheduler.clock import FastClock
 from simulator.clock import LoopClock
 from simulator.physics import Battery
-from simulator.scenario import OSLO
+from simulator.scenario import OSLO, demo_zone
 from simulator.server import serve
 from simulator.vehicle import Vehicle
 from simulator.world import World
@@ -46,6 +46,7 @@ class Stage:
         self.truths: list[Event] = []
         self.world = World(seed=1, start_at=START_AT)
         self.world.on_truth = lambda truth: self.truths.append({"k": "TRUTH", "seq": 0, "run": 0, "m": 0, **truth})
+        self.world.market.add(demo_zone(seed=1))
         self.world.add_user("home-oslo", home=OSLO, timezone="Europe/Oslo")
         home = self.world.add_location("home-oslo", name="Home", point=OSLO, timezone="Europe/Oslo")
         charger = self.world.add_charger("home-oslo", location_id=home.id)
@@ -56,7 +57,6 @@ class Stage:
 
     def configure(self, url: str) -> None:
         places = Places(directory=self.directory, api_url=url)
-        demo_prices.publish(places.prices, START_AT, seed=1)
         self.configuration = demo_configuration.write(places, self.world.description())
         self.store_url = f"sqlite:///{places.database}"
 

@@ -232,12 +232,16 @@ def test_a_day_takes_few_calls(shelf):
     assert shelf.series().slots[-1].end == LOCAL_MIDNIGHT + 2 * DAY
 
 
-def test_the_past_is_asked_for_once_and_then_only_what_is_wanted(shelf):
+def test_the_past_is_asked_for_once_and_then_only_what_is_missing(shelf):
     day_ahead(shelf)
     asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
     (_, first), *later = shelf.source.asked
     assert first == Interval(start=LOCAL_MIDNIGHT - BACK, end=LOCAL_MIDNIGHT + DAY)
-    assert {span.start for _, span in later} == {LOCAL_MIDNIGHT}
+    today, both = Interval(start=LOCAL_MIDNIGHT, end=LOCAL_MIDNIGHT + DAY), LOCAL_MIDNIGHT + 2 * DAY
+    awaited = [span for at, span in later if ASKED_FROM <= at <= ASKED_FROM + 30 * MINUTE]
+    assert set(awaited) == {Interval(start=today.end, end=both)}
+    looked_again = {span for at, span in later if not ASKED_FROM <= at <= ASKED_FROM + 30 * MINUTE}
+    assert looked_again == {today, Interval(start=today.start, end=both)}
 
 
 def test_preliminary_prices_are_asked_for_until_they_are_final(shelf):

@@ -1,11 +1,12 @@
-"""What a plug session cost, what charging at once would have cost, and when it was charging."""
+"""What a plug session cost, what charging at once would have cost, both in grams too, and when it was charging."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from scheduler.core.carbon import session_grams
+from scheduler.core.flowing import come_to
 from scheduler.core.model import Flow, Home, Session, Situation, VehicleState
-from scheduler.core.terms import Price, PriceSlot, Stated, Target, of_type
-from scheduler.core.timeline import Interval, clip
+from scheduler.core.terms import PriceSlot, Stated, Target, billed
 from scheduler.ports import SessionRecord
 
 QUARTER_S = 15 * 60
@@ -20,8 +21,8 @@ def session_record(
     soc_end_pct: float | None,
     now: Situation,
 ) -> SessionRecord:
-    """Return the record of a session that closed, priced by what the policies say the person paid."""
-    slots = total_price(terms)
+    """Return the record of a session that closed, priced by what the policies say the person paid, with its grams."""
+    slots, at_once = total_price(terms), _at_once(session)
     departure = next((s.term for s in terms if isinstance(s.term, Target) and s.term.by is not None), None)
     target_pct = departure.soc_pct if departure is not None else None
     unplugged_at = session.unplugged_since or now.at
@@ -34,8 +35,8 @@ def session_record(
         plugged_at=session.plugged_at,
         unplugged_at=unplugged_at,
         energy_kwh=round(session.energy_kwh, 3),
-        cost=_cost(session.flows, slots),
-        baseline_cost=_cost(_at_once(session), slots),
+        cost=_rounded(come_to(session.flows, slots), 4),
+        baseline_cost=_rounded(come_to(at_once, slots), 4),
         currency=home.currency,
         soc_start_pct=session.soc_at_start_pct,
         soc_end_pct=soc_end_pct,
@@ -43,6 +44,8 @@ def session_record(
         departure_at=departure.by if departure is not None else None,
         met=met if kept else None,
         flows=by_quarter(session.flows),
+        grams=_rounded(session_grams(session.flows, now), 1),
+        baseline_grams=_rounded(session_grams(at_once, now), 1),
     )
 
 
@@ -71,24 +74,13 @@ def _at_once(session: Session) -> tuple[Flow, ...]:
     return (Flow(start=session.plugged_at, end=end, kw=session.max_kw),)
 
 
-def _cost(flows: Iterable[Flow], slots: Sequence[PriceSlot]) -> float | None:
-    """Return what the flows cost; None where a price is missing."""
-    cost = 0.0
-    for flow in flows:
-        priced = timedelta(0)
-        for slot in slots:
-            part = clip(Interval(start=flow.start, end=flow.end), start=slot.start, end=slot.end)
-            if part is not None:
-                cost += part.hours * flow.kw * slot.per_kwh
-                priced += part.duration
-        if priced < flow.end - flow.start:
-            return None
-    return round(cost, 4)
+def _rounded(amount: float | None, digits: int) -> float | None:
+    return None if amount is None else round(amount, digits)
 
 
 def total_price(terms: Iterable[Stated]) -> tuple[PriceSlot, ...]:
-    """Add up all prices where every one of them has a published slot: what is expected was never paid."""
-    prices = [tuple(slot for slot in price.slots if slot.published) for price in of_type(terms, Price)]
+    """Add up all billed prices where every one of them has a published slot: what is expected was never paid."""
+    prices = [tuple(slot for slot in price.slots if slot.published) for price in billed(terms)]
     if not prices:
         return ()
     total = prices[0]

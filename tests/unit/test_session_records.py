@@ -5,9 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.core.model import Flow, Home, Session, Situation, VehicleSpec, VehicleState
+from scheduler.core.model import (
+    GRAMS,
+    Flow,
+    Home,
+    PolicySpec,
+    PriceSeries,
+    Session,
+    Situation,
+    VehicleSpec,
+    VehicleState,
+)
 from scheduler.core.observation import Observation
-from scheduler.core.terms import Price, PriceSlot, Stated
+from scheduler.core.terms import Price, PriceSlot, PriceState, Stated
 from scheduler.loop.sessions import by_quarter, session_record
 
 AT = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -27,16 +37,21 @@ def energy_kwh(flows):
     return sum(one.kw * ((one.end - one.start) / HOUR) for one in flows)
 
 
-def recorded(session, per_kwh=(1.0, 2.0, 3.0)):
-    slots = tuple(
+def hours(per_kwh):
+    return tuple(
         PriceSlot(start=AT + i * HOUR, end=AT + (i + 1) * HOUR, per_kwh=price) for i, price in enumerate(per_kwh)
     )
+
+
+def recorded(session, per_kwh=(1.0, 2.0, 3.0), home=HOME, **changes):
     state = VehicleState(vehicle_id="v", home_id="h", user_id="u", observation=Observation())
     now = Situation(
-        at=AT + 9 * HOUR, mono_ns=0, run=1, home=HOME, vehicle=VehicleSpec(id="v"), observation=Observation()
+        at=AT + 9 * HOUR, mono_ns=0, run=1, home=home, vehicle=VehicleSpec(id="v"), observation=Observation()
     )
-    terms = (Stated(rank=1, policy="spot", term=Price(slots=slots)),)
-    return session_record(session, home=HOME, state=state, terms=terms, soc_end_pct=None, now=now)
+    bill, weight = Price(slots=hours(per_kwh)), Price(slots=hours([7.0] * 2), billed=False)
+    terms = (Stated(rank=1, policy="spot", term=bill), Stated(rank=2, policy="carbon", term=weight))
+    now = replace(now, **changes)
+    return session_record(session, home=home, state=state, terms=terms, soc_end_pct=None, now=now)
 
 
 SESSION = Session(
@@ -61,6 +76,31 @@ def test_a_record_without_all_prices_has_no_cost_yet_tells_when_it_was_charging(
     record = recorded(SESSION, per_kwh=(1.0, 2.0))
     assert record.cost is None
     assert record.flows == SESSION.flows
+
+
+def of_the_grid(grams, **changes):
+    series = PriceSeries(name="grid", currency=GRAMS, slots=hours(grams), fetched_at=AT)
+    policy = PolicySpec(name="carbon", settings={"source": "grid", "per_tonne": 0})
+    return {"home": replace(HOME, policies=(policy,)), "prices": (replace(series, **changes),)}
+
+
+def test_a_record_tells_the_grams_of_what_was_charged_and_of_charging_at_once():
+    record = recorded(SESSION, **of_the_grid([50.0, 100.0, 400.0]))
+    assert record.grams == pytest.approx(5 * 100.0 + 5 * 400.0)
+    assert record.baseline_grams == pytest.approx(10 * 50.0)
+
+
+def test_a_record_whose_grams_are_not_all_published_has_none():
+    forecast = tuple(replace(slot, state=PriceState.FORECAST) for slot in hours([50.0, 100.0, 400.0]))
+    for unknown in (of_the_grid([50.0, 100.0]), of_the_grid([], slots=(*forecast[:2], *hours([1.0] * 3)[2:])), {}):
+        assert recorded(SESSION, **unknown).grams is None
+    assert recorded(SESSION, **of_the_grid([50.0, 100.0])).baseline_grams == pytest.approx(500.0)
+
+
+def test_a_session_that_took_nothing_has_no_grams_in_it():
+    idle = replace(SESSION, flows=(), energy_kwh=0.0, max_kw=0.0)
+    record = recorded(idle, **of_the_grid([50.0]))
+    assert (record.grams, record.baseline_grams) == (0.0, 0.0)
 
 
 def test_what_flows_within_a_quarter_is_one_at_its_mean_power():

@@ -66,7 +66,7 @@ def series(
         PricesUnavailable: rows overlap and differ, end before they start, or have no offset; the unit is unknown.
     """
     factor = per_kwh(unit)
-    near = (_cut(row, span) if row.end - row.start > whole else row for row in rows)
+    near = (_cut(row, span, whole) for row in rows)
     found = {slot for row in near if (slot := _slot(row, factor)) and slot.start < span.end and slot.end > span.start}
     if not found:
         raise PricesNotPublished(f"there is no price from {span.start:%Y-%m-%d %H:%MZ} to {span.end:%Y-%m-%d %H:%MZ}")
@@ -171,8 +171,10 @@ def instant(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def _cut(row: Row, span: Interval) -> Row:
-    if row.end <= span.start or row.start >= span.end:
+def _cut(row: Row, span: Interval, whole: timedelta) -> Row:
+    if row.start.tzinfo is None or row.end.tzinfo is None:  # this machine's own zone would be taken
+        raise PricesUnavailable(f"{row.start} .. {row.end} has no offset, so it means no slot")
+    if row.end - row.start <= whole or row.end <= span.start or row.start >= span.end:
         return row
     return row._replace(start=max(row.start, span.start), end=min(row.end, span.end))
 

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from scheduler.core.errors import PricesUnavailable
 from scheduler.core.terms import PriceState
 from scheduler.prices.slots import Row, floored, local_dates, require_currency, require_one_of, series, sureness
 from tests.unit.policies.builders import utc
@@ -97,3 +98,10 @@ def test_a_currency_is_three_letters_or_the_grams_of_carbon():
             ValueError, match=f"currency must be one of ISO 4217 such as EUR, or gCO2, not '{currency}'"
         ):
             require_currency(currency)
+
+
+@pytest.mark.parametrize("naive", ["start", "end"])
+def test_a_row_without_an_offset_is_refused(naive):
+    row = HOURS[1]._replace(**{naive: getattr(HOURS[1], naive).replace(tzinfo=None)})
+    with pytest.raises(PricesUnavailable, match="no offset"):
+        series([row], unit="EUR/kWh", currency="EUR", span=span("2026-01-04T23:00", "2026-01-05T23:00"), at=AT)

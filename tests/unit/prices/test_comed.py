@@ -60,9 +60,19 @@ def test_an_hour_with_a_hole_is_not_for_good():
 
 
 def test_the_hour_that_runs_is_what_is_known_of_it():
-    told = feed(utc("2026-01-05T10:00"), utc("2026-01-05T11:10"), lambda at: 1 if at.hour == 10 else at.minute)
-    found = fetched(Comed(), told, within=span("2026-01-05T10:00", "2026-01-05T12:00")).slots
-    assert [(slot.per_kwh, slot.state.value) for slot in found] == [(0.01, "final"), (0.025, "preliminary")]
+    told = feed(AT - timedelta(days=15), utc("2026-01-05T11:10"), lambda at: 1 if at < AT else at.minute)
+    found = fetched(Comed(), told, within=span("2026-01-05T10:00", "2026-01-05T13:00")).slots
+    assert [(slot.per_kwh, slot.state.value) for slot in found] == [
+        (0.01, "final"),
+        (0.025, "preliminary"),
+        (0.01, "forecast"),
+    ]
+
+
+async def test_an_hour_is_not_for_good_before_it_is_over():
+    client = AnsweringWeb([feed(AT, AT + HOUR)])
+    found = await Comed().fetch(AHEAD, at=AT + 57 * FIVE / 5, web=SourceWeb(client))
+    assert [slot.state.value for slot in found.slots] == ["preliminary"]
 
 
 def test_the_hours_ahead_are_those_of_the_same_kind_of_day():

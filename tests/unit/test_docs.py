@@ -31,6 +31,7 @@ PAGES = sorted(
 BY_NAME = {str(page.relative_to(ROOT)): page for page in PAGES}
 GUIDES = [page for name, page in BY_NAME.items() if name == "README.md" or name.startswith("docs/")]
 POLICY_PAGE = "docs/writing-a-policy.md"
+SOURCE_PAGE = "docs/writing-a-price-source.md"
 PACKAGES = ("scheduler", "policies", "storage", "simulator", "tests", "docs", "systemd", "bench")
 ENVIRON = {"KWHEN_ENODE__CLIENT_SECRET": "secret-of-no-account", "KWHEN_WEBHOOK__SECRET": "0123456789abcdef0123"}
 ENODE = '[enode]\nenvironment = "sandbox"\nclient_id = "me"\n'
@@ -275,7 +276,7 @@ def completed(text: str) -> str:
     return head + ("" if "[[home]]" in text or "[[home." not in text else HOME) + text
 
 
-SNIPPETS = [block for block in BLOCKS if block.language == "toml" and block.page != POLICY_PAGE]
+SNIPPETS = [block for block in BLOCKS if block.language == "toml" and block.page not in {POLICY_PAGE, SOURCE_PAGE}]
 
 
 @pytest.mark.parametrize("block", SNIPPETS, ids=lambda block: block.where)
@@ -286,24 +287,65 @@ def test_every_piece_of_configuration_loads(block, tmp_path):
     assert set(policy_sets(settings, installed())) == {home.id for home in settings.homes}
 
 
-def test_the_page_on_policies_holds_true(tmp_path, monkeypatch):
-    mine = [block for block in BLOCKS if block.page == POLICY_PAGE]
-    policy, test = [block.text for block in mine if block.language == "python"]
-    package, settings = [tomllib.loads(block.text) for block in mine if block.language == "toml"]
+class Shown(NamedTuple):
+    """What a page shows of a plugin: its class, how many tests ran, and the settings that choose it."""
+
+    name: str
+    cls: Any
+    tests: int
+    settings: dict[str, Any]
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """Write down a page's plugin and its tests as it says, and run the tests."""
     monkeypatch.syspath_prepend(tmp_path)
-    (entry,) = package["project"]["entry-points"][POLICIES].items()
-    module, _, cls = entry[1].partition(":")
-    for name, text in ((module, policy), ("test_soon_again", test)):
-        monkeypatch.setitem(sys.modules, name, None)  # so that both are forgotten afterwards
-        del sys.modules[name]
-        assert f"`{name}.py`" in BY_NAME[POLICY_PAGE].read_text()
-        (tmp_path / f"{name}.py").write_text(text)
-    tests = importlib.import_module("test_soon_again")
-    run = [function() for name, function in vars(tests).items() if name.startswith("test_")]
-    assert len(run) == 3
-    (chosen,) = settings["home"]["policy"]
-    assert chosen.pop("name") == entry[0]
-    assert build(getattr(importlib.import_module(module), cls), chosen).hours == 2
+
+    def run(page: str, group: str) -> Shown:
+        mine = [block for block in BLOCKS if block.page == page]
+        plugin, test = [block.text for block in mine if block.language == "python"]
+        package, settings = [tomllib.loads(block.text) for block in mine if block.language == "toml"]
+        ((name, value),) = package["project"]["entry-points"][group].items()
+        module, _, cls = value.partition(":")
+        for each, text in ((module, plugin), (module.replace("kwhen", "test"), test)):
+            monkeypatch.setitem(sys.modules, each, None)  # so that both are forgotten afterwards
+            del sys.modules[each]
+            assert f"`{each}.py`" in BY_NAME[page].read_text()
+            (tmp_path / f"{each}.py").write_text(text)
+        tests = importlib.import_module(module.replace("kwhen", "test"))
+        ran = [function() for each, function in vars(tests).items() if each.startswith("test_")]
+        return Shown(name, getattr(importlib.import_module(module), cls), len(ran), settings)
+
+    return run
+
+
+def test_the_page_on_policies_holds_true(shown):
+    page = shown(POLICY_PAGE, POLICIES)
+    assert page.tests == 3
+    (chosen,) = page.settings["home"]["policy"]
+    assert chosen.pop("name") == page.name
+    assert build(page.cls, chosen).hours == 2
+
+
+def test_the_page_on_price_sources_holds_true(shown):
+    page = shown(SOURCE_PAGE, PRICE_SOURCES)
+    assert page.tests == 4
+    (chosen,) = page.settings["prices"]
+    assert (chosen.pop("name"), chosen.pop("source")) == ("market", page.name)
+    assert build(page.cls, chosen).zone == "SE3"
+
+
+def test_a_source_takes_less_than_80_lines():
+    """The one shown, and every built-in that asks a service of its own; a file of anybody's takes more."""
+    page = next(block for block in BLOCKS if block.page == SOURCE_PAGE and block.language == "python")
+    lines = {"the page": len(page.text.splitlines())}
+    for point in entry_points(group=PRICE_SOURCES):
+        if point.name in {"file", "url"}:
+            continue
+        module = importlib.import_module(point.value.partition(":")[0])
+        lines[point.name] = len(Path(str(module.__file__)).read_text().splitlines())
+    assert len(lines) >= 16
+    assert {name: count for name, count in lines.items() if count >= 80} == {}
 
 
 def test_the_policy_shown_is_short():

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -16,13 +17,17 @@ from scheduler.ports import PriceSource, Web
 TIMEOUT_S = 120.0
 """How long a source may take for one fetch [s], its own retries included."""
 
+LONGEST = 400
+"""Of what a service says of its trouble no more is told [characters]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PriceFeed:
     """A price source under the name that `[[prices]]` gives it.
 
     `product` changes with the source and its settings, so that what the store keeps under the name is not mixed with
-    what the name has meant before. `stand_in` names the feed that speaks where this one is silent.
+    what the name has meant before. `stand_in` names the feed that speaks where this one is silent. `redact` takes secrets
+    out of a text.
     """
 
     name: str
@@ -32,6 +37,7 @@ class PriceFeed:
     product: str = ""
     stand_in: str = ""
     timeout_s: float = TIMEOUT_S
+    redact: Callable[[str], str] = str
 
     @property
     def rhythm(self) -> Rhythm:
@@ -49,15 +55,20 @@ class PriceFeed:
         try:
             async with asyncio.timeout(self.timeout_s):
                 series = await self.source.fetch(span, at=at, web=self.web)
-        except PriceError:
+        except PriceError as error:
+            error.args = (_shortened(self.redact(str(error))),)  # a service may repeat what it was asked with (S19)
             raise
         except TimeoutError as error:
             raise PricesUnavailable(f"no answer within {self.timeout_s:g} s") from error
         except Exception as error:
-            raise PricesUnavailable(described(error)) from error
+            raise PricesUnavailable(_shortened(self.redact(described(error)))) from None
         if why := _unfit(series):
             raise PricesUnavailable(why)
         return replace(series, name=self.name, product=self.product)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _unfit(series: object) -> str:

@@ -55,3 +55,21 @@ EIC = {
     "SK": "10YSK-SEPS-----K",
 }
 """Energy Identification Codes of bidding zones, as ENTSO-E takes them."""
+
+SMARD = {
+    "AT": 4170,
+    "BE": 4996,
+    "CH": 259,
+    "CZ": 261,
+    "DE-LU": 4169,
+    "DK1": 252,
+    "DK2": 253,
+    "FR": 254,
+    "HU": 262,
+    "IT-North": 255,
+    "NL": 256,
+    "NO2": 4997,
+    "PL": 257,
+    "SI": 260,
+}
+"""Numbers of SMARD's series of day-ahead prices ("filters")."""

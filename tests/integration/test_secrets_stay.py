@@ -21,6 +21,14 @@ from tests.integration.processes import WEBHOOK_SECRET, Daemon, asked, installed
 CLIENT_SECRET = "canary:client/secret+with=odd&signs"
 ACCESS_TOKEN = "canary.access/token+of=this?hour"
 PASSWORD = "canary-password-of-the-database"
+PRICE_TOKEN = "canary+price/token=of&the%owner"
+PRICES = {
+    "entsoe": 'source = "entso-e"\nzone = "AT"',  # in the address
+    "tibber": 'source = "tibber"',
+    "amber": 'source = "amber"\nsite_id = "01ABC"',
+    "maps": 'source = "electricity-maps"\nzone = "DE"',
+}
+"""Sources that have a token, each asking the provider here."""
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -37,7 +45,9 @@ class Echo(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
         self.seen[f"{self.command} {self.path.partition('?')[0]}"] += 1
-        if self.path == "/oauth2/token":
+        if self.path.startswith("/gql"):  # GraphQL tells its errors with 200
+            status, told = 200, {"data": None, "errors": [{"message": " ".join(every_form())}]}
+        elif self.path == "/oauth2/token":
             status, told = 200, {"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "bearer"}
         else:
             everything = f"{self.headers.as_string()} {body} {' '.join(every_form())}"
@@ -62,7 +72,7 @@ def forms(secret: str) -> Iterator[str]:
 
 
 def every_form() -> Iterator[str]:
-    for secret in (CLIENT_SECRET, WEBHOOK_SECRET, ACCESS_TOKEN):
+    for secret in (CLIENT_SECRET, WEBHOOK_SECRET, ACCESS_TOKEN, PRICE_TOKEN):
         yield from forms(secret)
 
 
@@ -87,6 +97,11 @@ def daemon(tmp_path_factory) -> Iterator[Daemon]:
     )
     try:
         with installed(tmp_path_factory.mktemp("secrets"), account, webhook=True) as one:
+            for name in PRICES:
+                one.environment[f"KWHEN_PRICES_SECRET__{name.upper()}"] = PRICE_TOKEN
+            url = {name: account.url + ("/gql" if name == "tibber" else "/prices") for name in PRICES}
+            tables = (f'[[prices]]\nname = "{name}"\nurl = "{url[name]}"\n{rest}' for name, rest in PRICES.items())
+            one.configure(more="\n".join(tables))
             provoke(one)
             yield one
     finally:
@@ -101,11 +116,14 @@ def provoke(daemon: Daemon) -> None:
     assert daemon.deliver([event | {"note": list(every_form())}]) == 200
     assert daemon.deliver([event], signature=WEBHOOK_SECRET) == 401
     until(lambda: Echo.seen["GET /users/user-oslo/vehicles"] and Echo.seen["GET /webhooks"], "each way tried")
+    until(lambda: {line["source"] for line in daemon.events("prices.stale")} == set(PRICES), "each source tried")
     until(lambda: daemon.events("provider.down") and daemon.events("webhook.unchecked"), "each failure told")
 
 
 def test_the_provider_did_get_the_secrets(daemon):
     assert Echo.seen["POST /oauth2/token"] == 1
+    assert Echo.seen["POST /gql/v1-beta/gql"] >= 1
+    assert len([path for path in Echo.seen if path.startswith("GET /prices/")]) >= 3
     assert leaks(" ".join(every_form())), "the search finds nothing at all"
 
 
@@ -115,7 +133,7 @@ def test_none_is_in_the_log(daemon):
 
 
 def test_none_is_in_what_it_answers(daemon):
-    for path in ("/metrics", "/api/v1/status", "/api/v1/alerts?all=1", "/api/v1/journal", "/api/v1/webhook"):
+    for path in ("/metrics", "/api/v1/status", "/api/v1/alerts?all=1", "/api/v1/journal", "/api/v1/webhook", "/api/v1/prices"):
         assert leaks(json.dumps(daemon.api(path), ensure_ascii=False)) == set(), path
     for path in ("/", "/healthz", "/metrics", "/nowhere"):
         _, body = asked(daemon.page, "GET", path, headers={"Host": "localhost"})
@@ -131,6 +149,8 @@ def test_none_is_in_what_it_answers(daemon):
         ("doctor", "--online"),
         ("doctor", "--online", "--json"),
         ("status",),
+        ("prices",),
+        ("prices", "--check"),
         ("webhook", "ensure"),
         ("webhook", "test"),
         ("home", "discover"),

@@ -138,6 +138,21 @@ def require_currency(currency: str) -> None:
         raise ValueError(f"currency must be one of ISO 4217 such as EUR, or {GRAMS}, not {currency!r}")
 
 
+def require_unit(unit: str, currency: str) -> None:
+    """Refuse a unit that is not understood, or is of another currency; hundredths have no currency of their own.
+
+    Raises:
+        ValueError: and it says what is wrong.
+    """
+    try:
+        per_kwh(unit)
+    except PricesUnavailable as error:
+        raise ValueError(f"unit: {error}") from None
+    money = unit.rpartition("/")[0].strip()
+    if money.lower() not in HUNDREDTHS and money != currency:
+        raise ValueError(f"unit is of {money}, currency is {currency}")
+
+
 def floored(at: datetime, step: timedelta) -> datetime:
     """Return the last whole step (counted from midnight UTC) at or before an instant."""
     at = at.astimezone(UTC)

@@ -4,7 +4,16 @@ import pytest
 
 from scheduler.core.errors import PricesUnavailable
 from scheduler.core.terms import PriceState
-from scheduler.prices.slots import Row, floored, local_dates, require_currency, require_one_of, series, sureness
+from scheduler.prices.slots import (
+    Row,
+    floored,
+    local_dates,
+    require_currency,
+    require_one_of,
+    require_unit,
+    series,
+    sureness,
+)
 from tests.unit.policies.builders import utc
 from tests.unit.prices.answering import AT, span
 
@@ -105,3 +114,19 @@ def test_a_row_without_an_offset_is_refused(naive):
     row = HOURS[1]._replace(**{naive: getattr(HOURS[1], naive).replace(tzinfo=None)})
     with pytest.raises(PricesUnavailable, match="no offset"):
         series([row], unit="EUR/kWh", currency="EUR", span=span("2026-01-04T23:00", "2026-01-05T23:00"), at=AT)
+
+
+@pytest.mark.parametrize(
+    ("unit", "currency", "why"),
+    [
+        ("EUR/GJ", "EUR", "^unit: prices in 'EUR/GJ' cannot be used"),
+        ("kWh", "EUR", "^unit: prices in 'kWh' cannot be used"),
+        ("SEK/MWh", "EUR", "^unit is of SEK, currency is EUR$"),
+        ("gCO2/kWh", "EUR", "^unit is of gCO2, currency is EUR$"),
+    ],
+)
+def test_a_unit_must_be_understood_and_of_the_currency(unit, currency, why):
+    for fits in (("EUR/MWh", "EUR"), ("EUR / kWh", "EUR"), ("ct/kWh", "EUR"), ("p/kWh", "GBP"), ("gCO2/kWh", "gCO2")):
+        require_unit(*fits)
+    with pytest.raises(ValueError, match=why):
+        require_unit(unit, currency)

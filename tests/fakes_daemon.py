@@ -8,6 +8,7 @@ from typing import Any
 from scheduler.core.command import Action, Command, CommandState, Failure, Why
 from scheduler.core.errors import KwhenError
 from scheduler.core.model import (
+    GRAMS,
     Decision,
     Desired,
     Home,
@@ -407,6 +408,20 @@ def make_daemon() -> FakeDaemon:
     daemon.store.series = [
         PriceSeries(name="file", currency="NOK", slots=price_slots(), fetched_at=NOW - HOUR, zone="NO1")
     ]
+    return daemon
+
+
+def with_carbon(daemon: FakeDaemon, grams: float) -> FakeDaemon:
+    """Give the first home a source of carbon that tells the same grams per kWh for two days."""
+    home = daemon.home_list[0]
+    policy = PolicySpec(name="carbon", settings={"source": "grid", "per_tonne": 0})
+    carbon = replace(home, policies=(*home.policies, policy))
+    daemon.home_list = (carbon, *daemon.home_list[1:])
+    slots = (PriceSlot(start=NOW - 24 * HOUR, end=NOW + 24 * HOUR, per_kwh=grams),)
+    series = PriceSeries(name="grid", currency=GRAMS, slots=slots, fetched_at=NOW)
+    for vehicle_id, (situation, decision) in daemon.newest.items():
+        if situation.home == home:
+            daemon.newest[vehicle_id] = (replace(situation, home=carbon, prices=(series,)), decision)
     return daemon
 
 

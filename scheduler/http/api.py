@@ -177,8 +177,15 @@ async def _overrides(request: web.Request) -> web.Response:
 
 async def _sessions(request: web.Request) -> web.Response:
     daemon = request.app[DAEMON]
-    found = await daemon.store.sessions(vehicle_id=asking.vehicle_id(request, daemon), limit=asking.limit(request))
-    return web.json_response({"sessions": [views.session_record_view(one, names_of(daemon)) for one in found]})
+    vehicle_id, names = asking.vehicle_id(request, daemon), names_of(daemon)
+    found = await daemon.store.sessions(vehicle_id=vehicle_id, limit=asking.limit(request))
+    totals = await daemon.store.session_totals(vehicle_id=vehicle_id)
+    return web.json_response(
+        {
+            "sessions": [views.session_record_view(one, names) for one in found],
+            "totals": [views.session_total_view(one) for one in totals],
+        }
+    )
 
 
 async def _alerts(request: web.Request) -> web.Response:

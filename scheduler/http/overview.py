@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from scheduler.core.carbon import planned_grams
 from scheduler.core.errors import StoreError
-from scheduler.core.model import Decision
+from scheduler.core.model import Decision, Situation
 from scheduler.core.safety import price_of_safety
 from scheduler.http import reasons, sentences, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles
@@ -58,7 +59,12 @@ def plan_of(daemon: Daemon, known: Known) -> views.View:
     situation, decision = last
     told = views.decision_view(decision, situation, known.home.timezone)
     wanted = {key: told[key] for key in ("decided_at", "desired", "soc_pct", "soc_quality", "target", "why")}
-    return head | wanted | views.plan_view(decision.plan, prices=views.price_curve(situation))
+    return head | wanted | _planned(situation, decision)
+
+
+def _planned(situation: Situation, decision: Decision) -> views.View:
+    grams = planned_grams(decision.plan, situation)
+    return views.plan_view(decision.plan, prices=views.price_curve(situation), grams=grams)
 
 
 async def plan_in_full(daemon: Daemon, known: Known) -> views.View:
@@ -100,9 +106,8 @@ async def explanation_of(daemon: Daemon, known: Known, *, at: datetime) -> views
     if last is not None and last[0].at <= at:
         situation, decision = last
         told = views.decision_view(decision, situation, known.home.timezone)
-        curve = views.price_curve(situation)
         observed = views.plain(situation.observation.charge)
-        return head | told | {"plan": views.plan_view(decision.plan, prices=curve), "observed": observed}
+        return head | told | {"plan": _planned(situation, decision), "observed": observed}
     record = await daemon.store.decision_at(known.spec.id, at)
     if record is None:
         remedy = "Older decisions are pruned; see `retention` in the configuration."

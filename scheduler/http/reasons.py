@@ -190,6 +190,7 @@ def _asked_of_prices(price: Price) -> View:
     published = [slot.end for slot in price.slots if slot.published]
     values = [slot.per_kwh for slot in price.slots]
     return {
+        "billed": price.billed,
         "slots": len(values),
         "least_per_kwh": min(values, default=None),
         "most_per_kwh": max(values, default=None),

@@ -26,11 +26,11 @@ from scheduler.core.model import (
     Verdict,
 )
 from scheduler.core.observation import Delivery
-from scheduler.core.terms import Price, PriceSlot, least_sure, of_type
+from scheduler.core.terms import PriceSlot, billed, least_sure
 from scheduler.http import sentences
 from scheduler.http.daemon import Known
 from scheduler.http.wording import rfc3339
-from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord
+from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord, SessionTotal
 
 View = dict[str, Any]
 
@@ -214,10 +214,12 @@ def command_view(command: Command, names: Mapping[str, str] | None = None) -> Vi
     }
 
 
-def plan_view(plan: Plan, *, prices: Sequence[PriceSlot] = ()) -> View:
-    """Return the plan with the prices that it was made on."""
+def plan_view(plan: Plan, *, prices: Sequence[PriceSlot] = (), grams: Sequence[float | None] = ()) -> View:
+    """Return the plan with the prices that the person pays, and the grams of CO2 to expect of each slot."""
+    expected = [None if one is None else round(one, 1) for one in grams or [None] * len(plan.slots)]
+    known = [one for one in expected if one is not None]
     return {
-        "slots": [_slot_view(slot) for slot in plan.slots],
+        "slots": [_slot_view(slot) | {"grams": one} for slot, one in zip(plan.slots, expected, strict=True)],
         "needs": [
             {
                 "policy": need.policy,
@@ -235,6 +237,7 @@ def plan_view(plan: Plan, *, prices: Sequence[PriceSlot] = ()) -> View:
         "broken": [plain(broken) for broken in plan.broken],
         "rung": plan.rung.value,
         "cost": plan.cost,
+        "grams": sum(known) if known and len(known) == len(expected) else None,
         "asks": plan.asks,
         "prices": [price_view(slot) for slot in prices],
     }
@@ -263,8 +266,8 @@ def price_view(slot: PriceSlot) -> View:
 
 
 def price_curve(now: Situation) -> tuple[PriceSlot, ...]:
-    """Return what a kWh costs the person: the sum of all stated prices, where all of them have a slot."""
-    prices = of_type(now.terms, Price)
+    """Return what a kWh costs the person: the sum of all billed prices, where all of them have a slot."""
+    prices = billed(now.terms)
     if len(prices) <= 1:
         return prices[0].slots if prices else ()
     edges = sorted({edge for price in prices for slot in price.slots for edge in (slot.start, slot.end)})
@@ -305,6 +308,13 @@ def session_record_view(record: SessionRecord, names: Mapping[str, str]) -> View
     view: View = plain(dataclasses.replace(record, flows=()))
     del view["flows"]
     return view | {"name": names.get(record.vehicle_id, record.vehicle_id)}
+
+
+def session_total_view(total: SessionTotal) -> View:
+    """Return what all sessions of one currency come to; no grams where those of none are known."""
+    grams = (total.grams, total.grams_saved) if total.with_grams else (None, None)
+    view: View = plain(total)
+    return view | {"grams": grams[0], "grams_saved": grams[1]}
 
 
 def alert_view(alert: AlertChange, names: Mapping[str, str]) -> View:

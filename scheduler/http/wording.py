@@ -1,4 +1,4 @@
-"""Instants and durations in words. Standard library and core only: the command line imports it at every start."""
+"""Instants, durations and masses in words. Standard library and core only: every command of the CLI imports it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,3 +34,11 @@ def span(duration: timedelta) -> str:
     if not hours:
         return f"{minutes} min"
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def mass(grams: float) -> str:
+    """Return a mass in words: `14 kg`, `1.2 kg`, `850 g`."""
+    if abs(grams) < 999.5:  # noqa: PLR2004 - from there on it rounds to a kilogram
+        return f"{grams:.0f} g"
+    kilograms = grams / 1000
+    return f"{kilograms:.1f} kg" if abs(kilograms) < 9.95 else f"{kilograms:.0f} kg"  # noqa: PLR2004

@@ -163,6 +163,9 @@ async def test_actions_can_be_narrowed_to_a_vehicle_and_a_time(http):
 async def test_lists_answer_with_what_is_kept(http):
     assert (await get(http, "/homes"))[1]["homes"][0]["policies"] == ["spot", "ready-by"]
     assert (await get(http, "/sessions"))[1]["sessions"][0]["cost"] == 9.1
+    (total,) = (await get(http, "/sessions", vehicle=POLLY))[1]["totals"]
+    assert (total["sessions"], total["cost"], total["grams"]) == (1, 9.1, None)
+    assert (await get(http, "/sessions", vehicle="Rover"))[1] == {"sessions": [], "totals": []}
     assert (await get(http, "/alerts", all=1))[1]["alerts"][0]["name"] == "Rover <3>"
     assert len((await get(http, "/policies"))[1]["policies"]) == 4
     assert len((await get(http, "/prices", since="2026-11-21T00:00Z"))[1]["prices"][0]["slots"]) == 8

@@ -4,7 +4,7 @@ import pytest
 
 from scheduler.http.instants import instant
 from scheduler.http.problem import Problem
-from scheduler.http.wording import rfc3339, span
+from scheduler.http.wording import mass, rfc3339, span
 
 ZONE = "Europe/Oslo"
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Oslo
@@ -43,3 +43,11 @@ def test_it_refuses_what_is_no_instant_and_shows_how_to_write_one(text):
 )
 def test_it_tells_a_duration_in_words(duration, words):
     assert span(timedelta(minutes=duration)) == words
+
+
+@pytest.mark.parametrize(
+    ("grams", "text"),
+    [(0.0, "0 g"), (999.4, "999 g"), (999.6, "1.0 kg"), (1234.0, "1.2 kg"), (9940.0, "9.9 kg"), (9960.0, "10 kg"), (-1500, "-1.5 kg")],
+)  # fmt: skip
+def test_it_tells_a_mass_by_its_size(grams, text):
+    assert mass(grams) == text

@@ -28,6 +28,7 @@ def test_a_target_that_is_met_says_when_and_a_price_what_it_spans():
     assert need["asked"] == {"soc_pct": None, "energy_kwh": 7.0, "by": "2025-11-21T00:00:00Z"}
     assert need["done_at"] == "2025-11-20T20:00:00Z"
     assert found["p0", "price"]["asked"] == {
+        "billed": True,
         "slots": 6,
         "least_per_kwh": 1,
         "most_per_kwh": 5,

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.core.model import Mode, Override, Will
+from scheduler.core.model import Mode, Override, Plan, Will
 from scheduler.core.terms import Price, PriceSlot, PriceState, Stated
 from scheduler.http import views
 from scheduler.http.daemon import Known, vehicle_called
 from scheduler.http.overview import plan_of, summary_of
 from scheduler.http.problem import Problem
 from scheduler.http.wishes import read_override
+from scheduler.ports import SessionTotal
 from tests.fakes_daemon import (
     ELSIE,
     HOUR,
@@ -22,6 +23,7 @@ from tests.fakes_daemon import (
     make_situation,
     seen,
     waiting,
+    with_carbon,
 )
 
 
@@ -74,6 +76,38 @@ def test_prices_add_up_where_all_of_them_have_a_slot():
         PriceSlot(start=NOW, end=NOW + HOUR, per_kwh=1.25),
         PriceSlot(start=NOW + HOUR, end=NOW + 2 * HOUR, per_kwh=1.5, state=PriceState.FORECAST),
     )
+
+
+def test_what_only_weighs_is_no_price_of_the_persons():
+    home = make_home()
+    now = make_situation(home, home.vehicles[0], seen())
+    slots = (PriceSlot(start=NOW, end=NOW + HOUR, per_kwh=0.05),)
+    carbon = Stated(rank=3, policy="carbon", term=Price(slots=slots, billed=False))
+    assert views.price_curve(replace(now, terms=(*now.terms, carbon))) == views.price_curve(now)
+    assert views.price_curve(replace(now, terms=(carbon,))) == ()
+
+
+def test_a_plan_tells_the_grams_to_expect():
+    daemon = with_carbon(make_daemon(), 300.0)
+    plan = plan_of(daemon, vehicle_called(daemon, POLLY))
+    assert [slot["grams"] for slot in plan["slots"]] == [
+        pytest.approx(300.0 * slot["energy_kwh"], abs=0.1) for slot in plan["slots"]
+    ]
+    assert plan["grams"] == pytest.approx(sum(slot["grams"] for slot in plan["slots"]))
+
+
+def test_a_plan_without_grams_says_none():
+    plan = plan_of(daemon := make_daemon(), vehicle_called(daemon, POLLY))
+    assert (plan["grams"], {slot["grams"] for slot in plan["slots"]}) == (None, {None})
+    assert views.plan_view(Plan(), grams=[])["grams"] is None
+
+
+def test_a_total_without_grams_says_none():
+    total = SessionTotal(currency="NOK", sessions=2, energy_kwh=9.0, cost=1.0, saved=0.5, unpriced=0)
+    view = views.session_total_view(total)
+    assert (view["grams"], view["grams_saved"], view["with_grams"], view["cost"]) == (None, None, 0, 1.0)
+    known = views.session_total_view(replace(total, grams=5.0, grams_saved=-1.0, with_grams=1))
+    assert (known["grams"], known["grams_saved"]) == (5.0, -1.0)
 
 
 @pytest.mark.parametrize("text", [POLLY, "Polly", "polly", "pol", "Pol"])

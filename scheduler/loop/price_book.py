@@ -51,6 +51,7 @@ class PriceBook:
         self._timings: dict[str, Timing] = {}
         self._late_since: dict[str, datetime] = {}
         self._sources: dict[str, NamedSource] = {}
+        self._asking: set[str] = set()
         self.trouble: dict[str, str] = {}
         self.replace_sources(sources)
 
@@ -79,8 +80,12 @@ class PriceBook:
     async def fetch(self) -> None:
         """Ask every source that is due. One that fails leaves its older prices in force."""
         now = self._clock.now()
-        due = [source for name, source in self._sources.items() if self._timings[name].is_due(now)]
-        changed = await asyncio.gather(*(self._ask(source, now) for source in due))
+        names = [n for n, timing in self._timings.items() if timing.is_due(now) and n not in self._asking]
+        self._asking.update(names)
+        try:
+            changed = await asyncio.gather(*(self._ask(self._sources[name], now) for name in names))
+        finally:
+            self._asking.difference_update(names)
         self._look_at_the_clock(now)
         if any(changed):
             self._tell()

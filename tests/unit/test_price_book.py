@@ -305,6 +305,28 @@ def test_an_answer_says_how_long_to_wait(shelf, error, least):
     assert least <= second - first <= 2 * least + MINUTE
 
 
+def test_a_source_that_takes_long_is_not_asked_twice_at_once(shelf):
+    async def slow() -> None:
+        answered, book = asyncio.Event(), shelf.book()
+        quick = shelf.source.fetch
+
+        async def fetch(span: Interval, *, at: datetime) -> PriceSeries:
+            found = await quick(span, at=at)
+            await answered.wait()
+            return found
+
+        shelf.source.fetch = fetch
+        first = asyncio.create_task(book.fetch())
+        await asyncio.sleep(0)
+        await book.fetch()
+        assert len(shelf.source.asked) == 1
+        answered.set()
+        await first
+
+    asyncio.run(slow())
+    assert len(shelf.told) == 1
+
+
 def test_a_clock_that_was_set_back_does_not_silence_a_source(shelf):
     async def stepped() -> None:
         book = shelf.book()

@@ -100,8 +100,12 @@ class Web(Protocol):
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        absent: Collection[int] = (),
     ) -> T:
-        """Return the answer's JSON as that type: a `msgspec.Struct`, a list of them, a dict. Raises if it is none."""
+        """Return the answer's JSON as that type: a `msgspec.Struct`, a list of them, a dict. Raises if it is none.
+
+        `absent` are the statuses by which this service says that there is nothing yet.
+        """
 
     async def raw(
         self,

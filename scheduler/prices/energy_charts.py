@@ -39,7 +39,7 @@ class EnergyCharts:
         """Return the slots that touch the span. Raises PriceError."""
         first, last = (instant.astimezone(LOCAL).date() for instant in (span.start, span.end - timedelta(seconds=1)))
         params = {"bzn": self.zone, "start": str(first), "end": str(last)}  # both days are included
-        answer = await web.json(f"{self.url}/price", _Answer, params=params)
+        answer = await web.json(f"{self.url}/price", _Answer, params=params, absent=(404,))
         if len(answer.unix_seconds) != len(answer.price):
             raise PricesUnavailable("the answer has more instants than prices, or fewer")
         prices = {epoch(start): price for start, price in zip(answer.unix_seconds, answer.price, strict=True)}

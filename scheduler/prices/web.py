@@ -44,9 +44,10 @@ class SourceWeb:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        absent: Collection[int] = (),
     ) -> T:
         """Return the answer's JSON as that type. Raises `PricesUnavailable` when it does not fit."""
-        answer = await self._answer(url, params=params, headers=headers, body=body)
+        answer = await self._answer(url, params=params, headers=headers, body=body, absent=absent)
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.ValidationError as error:
@@ -74,6 +75,7 @@ class SourceWeb:
         headers: Mapping[str, str] | None,
         body: object = None,
         but: Collection[int] = (),
+        absent: Collection[int] = (),
     ) -> Answer:
         bucket = f"prices:{URL(url).host}"
         method = "GET" if body is None else "POST"
@@ -85,7 +87,7 @@ class SourceWeb:
             raise PricesUnavailable(str(error), retry_after_s=error.retry_after_s) from None
         except WebError as error:
             raise PricesUnavailable(str(error)) from None
-        if answer.status == NO_CONTENT:
+        if answer.status == NO_CONTENT or answer.status in absent:
             raise PricesNotPublished(f"{answer.what} answered that there is nothing yet")
         if not answer.ok and answer.status not in but:
             raise self._refusal(answer) if answer.status in REFUSALS else PricesUnavailable(_told(answer))

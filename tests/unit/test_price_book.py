@@ -307,17 +307,18 @@ def test_an_answer_says_how_long_to_wait(shelf, error, least):
 
 def test_a_source_that_takes_long_is_not_asked_twice_at_once(shelf):
     async def slow() -> None:
-        answered, book = asyncio.Event(), shelf.book()
+        begun, answered, book = asyncio.Event(), asyncio.Event(), shelf.book()
         quick = shelf.source.fetch
 
         async def fetch(span: Interval, *, at: datetime) -> PriceSeries:
             found = await quick(span, at=at)
+            begun.set()
             await answered.wait()
             return found
 
         shelf.source.fetch = fetch
         first = asyncio.create_task(book.fetch())
-        await asyncio.sleep(0)
+        await begun.wait()
         await book.fetch()
         assert len(shelf.source.asked) == 1
         answered.set()

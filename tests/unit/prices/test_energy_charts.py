@@ -89,6 +89,7 @@ def test_a_null_is_unknown_and_nothing_is_stretched_over_it():
         ),
         ({"unix_seconds": [1733785200], "price": [1], "unit": "EUR/GJ"}, PricesUnavailable, "'EUR/GJ' cannot be used"),
         ({"unix_seconds": [1733785200], "price": ["1"], "unit": "EUR/MWh"}, PricesUnavailable, "something else"),
+        (404, PricesNotPublished, "nothing yet"),
         (b"<html>", PricesUnavailable, "no JSON"),
         (503, PricesUnavailable, "answered 503"),
     ],

@@ -8,7 +8,7 @@ import typer
 from scheduler.cli.connection import Connection
 from scheduler.cli.options import CarOption, JsonOption, LimitOption, SocketOption
 from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Cell, Styled, columns, show, show_json, show_table
-from scheduler.http.wording import local, span
+from scheduler.http.wording import local, mass, span
 
 PANEL = "Looking"
 SEVERITY = {"critical": BAD, "warning": WARN}
@@ -151,21 +151,26 @@ def command_row(one: View, timezone: str, now: datetime) -> list[Cell]:
 def sessions(
     *, car: CarOption = None, limit: LimitOption = 20, socket: SocketOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show plug sessions: energy, cost, what charging at once would have cost, and whether the target was met."""
+    """Show plug sessions: energy, cost, what charging at once would have cost, and whether the target was met.
+
+    Where a source tells of the grid's carbon, also the CO2 of the energy, and what it would have been at once.
+    """
     connection = Connection(socket)
     view = connection.get("/sessions", vehicle=car, limit=limit)
     if as_json:
         show_json(view)
         return
     zone_of, now = zones(connection)
-    rows = [_session_row(one, zone_of.get(one["vehicle_id"], "UTC"), now) for one in view["sessions"]]
+    grams = any(one["grams"] is not None for one in view["sessions"])
+    rows = [_session_row(one, zone_of.get(one["vehicle_id"], "UTC"), now, grams=grams) for one in view["sessions"]]
     if not rows:
         show(Styled("No session yet.", QUIET))
-    names = ("PLUGGED IN", "UNPLUGGED", "CAR", "ENERGY", "COST", "AT ONCE", "BATTERY", "TARGET")
-    show_table(names, rows, right=("ENERGY", "COST", "AT ONCE"))
+    carbon = ("CO2", "CO2 AT ONCE") if grams else ()
+    names = ("PLUGGED IN", "UNPLUGGED", "CAR", "ENERGY", "COST", "AT ONCE", *carbon, "BATTERY", "TARGET")
+    show_table(names, rows, right=("ENERGY", "COST", "AT ONCE", *carbon))
 
 
-def _session_row(one: View, timezone: str, now: datetime) -> list[Cell]:
+def _session_row(one: View, timezone: str, now: datetime, *, grams: bool) -> list[Cell]:
     reached = " → ".join(f"{one[key]:.0f} %" for key in ("soc_start_pct", "soc_end_pct") if one[key] is not None)
     outcome: dict[bool | None, Cell] = {True: Styled("met", GOOD), False: Styled(f"missed {one['why']}".strip(), BAD)}
     return [
@@ -175,6 +180,7 @@ def _session_row(one: View, timezone: str, now: datetime) -> list[Cell]:
         f"{one['energy_kwh']:.1f} kWh",
         money(one["cost"], one["currency"]),
         money(one["baseline_cost"], one["currency"]),
+        *(co2(one[key]) for key in ("grams", "baseline_grams") if grams),
         reached,
         outcome.get(one["met"], ""),
     ]
@@ -183,6 +189,11 @@ def _session_row(one: View, timezone: str, now: datetime) -> list[Cell]:
 def money(amount: float | None, currency: str, digits: int = 2) -> str:
     """Return an amount with its currency; empty when it is not known."""
     return "" if amount is None else f"{amount:.{digits}f} {currency}"
+
+
+def co2(grams: float | None) -> str:
+    """Return a mass of CO2; empty when it is not known."""
+    return "" if grams is None else mass(grams)
 
 
 def alerts(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.cli.connection import Connection, vehicle_path
-from scheduler.cli.looking import battery, money
+from scheduler.cli.looking import battery, co2, money
 from scheduler.cli.options import CarArgument, JsonOption, SocketOption
 from scheduler.cli.plan_chart import ASCII, UNICODE, draw
 from scheduler.cli.terminal import (
@@ -68,14 +68,15 @@ def plan(*, car: CarArgument, socket: SocketOption = None, as_json: JsonOption =
 
 
 def _sum(view: View) -> str:
-    """Say what the plan brings and costs, and how much of that is for safety."""
+    """Say what the plan brings and costs, how much of that is for safety, and the CO2 to expect."""
     total = sum(slot["energy_kwh"] for slot in view["slots"])
     cost, safety = money(view["cost"], view["currency"]), view.get("safety", {}).get("price")
     told = f"{total:.1f} kWh{f' for {cost}' if cost else ''}"
     if cost and safety is not None:
         extra = money(safety, view["currency"])
         told += f", of which {extra} for safety" if safety >= LEAST_TOLD else ", safety costs nothing"
-    return f"{told}; prices: {RUNGS[view['rung']]}"
+    carbon = f"; about {co2(view['grams'])} CO2 expected" if view["grams"] is not None else ""
+    return f"{told}{carbon}; prices: {RUNGS[view['rung']]}"
 
 
 def _needs(view: View, now: datetime) -> None:
@@ -89,6 +90,7 @@ def _needs(view: View, now: datetime) -> None:
 
 def _slots(view: View, now: datetime) -> None:
     rows: list[list[Cell]] = []
+    grams = any(slot["grams"] is not None for slot in view["slots"])
     for slot in view["slots"]:
         price = money(slot["price_per_kwh"], f"{view['currency']}/kWh", 3)
         expected = "" if slot["published"] else "expected "
@@ -99,12 +101,14 @@ def _slots(view: View, now: datetime) -> None:
                 f"{slot['energy_kwh']:.1f} kWh",
                 "" if slot.get("soc_pct") is None else f"{slot['soc_pct']:.0f} %",
                 f"{expected}{price}",
+                *([f"about {co2(slot['grams'])}" if slot["grams"] is not None else ""] if grams else []),
                 Styled(slot["why"], QUIET),
             ]
         )
     if rows:
         show()
-    show_table(("FROM", "TO", "ENERGY", "SOC", "PRICE", "WHY"), rows, right=("ENERGY", "SOC", "PRICE"))
+    names = ("FROM", "TO", "ENERGY", "SOC", "PRICE", *(["CO2"] if grams else []), "WHY")
+    show_table(names, rows, right=("ENERGY", "SOC", "PRICE", "CO2"))
 
 
 def _troubles(view: View) -> None:

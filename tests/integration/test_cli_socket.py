@@ -21,7 +21,19 @@ from scheduler.http.api import api_app
 from scheduler.http.serving import serve_socket
 from scheduler.ports import DecisionRecord
 from storage.mapping import encode_decision, encode_situation
-from tests.fakes_daemon import NOW, POLLY, READY_AT, ROVER, make_daemon, make_home, make_situation, seen
+from tests.fakes_daemon import (
+    HOUR,
+    NOW,
+    POLLY,
+    READY_AT,
+    ROVER,
+    a_session,
+    make_daemon,
+    make_home,
+    make_situation,
+    seen,
+    with_carbon,
+)
 
 
 @contextmanager
@@ -113,6 +125,24 @@ def test_plan_shows_slots_prices_and_the_chart(kwhen):
     assert "  0.30 ┤██████▇▇▇▇▄▄▄▄▁▁▁▁" in out
     assert "80 % by 07:30 ▲" in out
     assert "29.3 kWh for 11.40 NOK" in out
+
+
+def test_plan_tells_the_carbon_to_expect(kwhen, daemon):
+    assert "CO2" not in kwhen("plan", "polly")[1]
+    with_carbon(daemon, 100.0)
+    out = kwhen("plan", "polly")[1]
+    assert "29.3 kWh for 11.40 NOK; about 2.9 kg CO2 expected; prices: published" in out
+    assert "0.500 NOK/kWh   about 825 g" in out
+
+
+def test_sessions_tell_carbon_where_it_is_known(kwhen, daemon):
+    assert "CO2" not in kwhen("sessions")[1]
+    unknown = replace(a_session(), id="2", plugged_at=NOW - 60 * HOUR)
+    daemon.store.session_rows = [replace(a_session(), grams=850.4, baseline_grams=3210.0), unknown]
+    head, weighed, other = kwhen("sessions")[1].splitlines()[:3]
+    assert "CO2 AT ONCE" in head
+    assert "25.20 NOK  850 g       3.2 kg  50 % → 80 %" in weighed
+    assert re.search(r"25.20 NOK {2,}50 % → 80 %", other)
 
 
 def test_plan_tells_what_safety_costs(kwhen, daemon):

@@ -7,6 +7,7 @@ from scheduler.core.model import Decision, Desired, Situation, VehicleState
 from scheduler.core.observation import Delivery
 from scheduler.http.sentences import ENOUGH_KWH, localised
 from scheduler.http.views import View
+from scheduler.http.wording import mass
 
 FOUND = {
     "HOME": "At home",
@@ -75,6 +76,8 @@ def _plan_lines(plan: View, *, at: datetime, timezone: str) -> list[View]:
         cost = "" if plan["cost"] is None else f", for {plan['cost']:.2f}"
         count = len(plan["slots"])
         lines.append(_line(f"{energy:.1f} kWh in {count} {'slot' if count == 1 else 'slots'}{cost}.", "slots"))
+        if plan["grams"] is not None:
+            lines.append(_line(f"About {mass(plan['grams'])} CO₂ expected.", "carbon"))
     else:
         lines.append(_line("No charging is planned.", "slots"))
     lines.append(_line(f"Planned on {RUNGS[plan['rung']]}.", plan["rung"]))

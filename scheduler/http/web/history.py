@@ -45,7 +45,8 @@ async def sessions(request: web.Request) -> web.Response:
         request,
         "sessions.html",
         sessions=[_row(one, names, zones) for one in found],
-        totals=totals,
+        totals=[views.session_total_view(total) for total in totals],
+        grams=any(one.grams is not None for one in found),
         cars=[(known.spec.id, known.name) for known in all_vehicles(daemon)],
         chosen=vehicle_id or "",
         cut=sum(total.sessions for total in totals) > len(found),
@@ -66,6 +67,7 @@ def saved(record: SessionRecord) -> float | None:
 COLUMNS = (
     "id", "vehicle", "name", "home", "plugged_at", "unplugged_at", "energy_kwh", "cost", "baseline_cost", "saved",
     "currency", "soc_start_pct", "soc_end_pct", "target_soc_pct", "departure_at", "met", "why",
+    "grams", "baseline_grams",
 )  # fmt: skip
 
 

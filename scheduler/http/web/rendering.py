@@ -13,7 +13,7 @@ from markupsafe import Markup
 from scheduler.core.calendar import zone_named
 from scheduler.http.web.assets import Assets, bundled
 from scheduler.http.web.guard import CSRF_FIELD, SESSION
-from scheduler.http.wording import local, span
+from scheduler.http.wording import local, mass, span
 
 NAVIGATION = (
     ("/", "Cars"),
@@ -44,6 +44,7 @@ class Renderer:
             "ago": ago,
             "fixed": fixed,
             "signed": signed,
+            "mass": mass_of,
             "day": day,
             "path": path_segment,
             "words": words,
@@ -115,6 +116,11 @@ def fixed(value: float | None, digits: int = 1, unit: str = "") -> str:
 def signed(value: float | None, digits: int = 2) -> str:
     """Return a number with its sign, an en dash for none."""
     return "–" if value is None else f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def mass_of(grams: float | None) -> str:
+    """Return a mass, an en dash for none."""
+    return "–" if grams is None else mass(grams).replace(" ", "\N{NARROW NO-BREAK SPACE}")
 
 
 def path_segment(value: str) -> str:

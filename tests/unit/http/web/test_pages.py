@@ -24,6 +24,7 @@ from tests.fakes_daemon import (
     make_home,
     seen,
     waiting,
+    with_carbon,
 )
 from tests.web_site import site_of
 
@@ -119,6 +120,15 @@ async def test_a_car_shows_its_facets_chain_commands_and_wishes():
         f"/cars/{POLLY}/chart.json", "The plan as a table",
     ):  # fmt: skip
         assert shown in text
+
+
+async def test_a_car_shows_the_carbon_to_expect():
+    assert "CO₂" not in await page_of(make_daemon(), f"/cars/{POLLY}")
+    text = await page_of(with_carbon(make_daemon(), 100.0), f"/cars/{POLLY}")
+    text = text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert '<p class="quiet">About 2.9 kg CO₂ expected.</p>' in text
+    assert '<td class="num">≈ 825 g</td>' in text
+    assert '<p>About 2.9 kg CO₂ expected. <code class="quiet">carbon</code></p>' in " ".join(text.split())
 
 
 async def test_a_car_may_be_named_by_its_name_and_an_unknown_one_is_told():

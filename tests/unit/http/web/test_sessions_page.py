@@ -80,6 +80,24 @@ async def test_each_currency_has_figures_of_its_own():
     assert "9.10\N{NARROW NO-BREAK SPACE}NOK" in text
 
 
+async def test_carbon_is_shown_where_it_is_known():
+    weighed = replace(a_session(), grams=1234.0, baseline_grams=5234.0)
+    daemon = daemon_with(weighed, replace(a_session(), id="2"))
+    text = (await page_of(daemon, "/sessions")).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "<dd>1.2 kg</dd>" in text
+    assert "<dd>4.0 kg</dd>" in text
+    assert "The CO₂ is known of 1 of them." in text
+    assert ('<td class="num">1.2 kg</td>' in text, text.count('<td class="num">–</td>')) == (True, 1)
+    first, second = await table_of(daemon, "/sessions.csv")
+    assert {(one["grams"], one["baseline_grams"]) for one in (first, second)} == {("1234.0", "5234.0"), ("", "")}
+
+
+async def test_without_carbon_nothing_is_said_of_it():
+    assert "CO₂" not in await page_of(daemon_with(a_session()), "/sessions")
+    daemon = daemon_with(replace(a_session(), grams=0.0, baseline_grams=0.0))
+    assert "known of" not in await page_of(daemon, "/sessions")
+
+
 async def test_the_table_has_no_formula():
     daemon = daemon_with(a_session())
     object.__setattr__(daemon.home_list[0].vehicles[0], "name", "=HYPERLINK(1)")

@@ -33,7 +33,10 @@ class Call:
 
 @dataclass
 class AnsweringWeb:
-    """Answers each call with the next of the answers: bytes, a path, a status, an error, or what JSON can hold."""
+    """Answers each call with the next of the answers: bytes, a path, a status, an error, or what JSON can hold.
+
+    A status that comes with a body is a pair of both.
+    """
 
     answers: list[Any]
     calls: list[Call] = field(default_factory=list)
@@ -45,7 +48,7 @@ class AnsweringWeb:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        status = answer if type(answer) is int else 200
+        status, answer = answer if isinstance(answer, tuple) else (answer if type(answer) is int else 200, answer)
         return Answer(status=status, headers={}, body=_body(answer), what=f"{method} {url}")
 
 

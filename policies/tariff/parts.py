@@ -40,8 +40,11 @@ class Tariff(Protocol):
 
 
 def total(parts: Iterable[Part]) -> float:
-    """Return the price that the parts add up to. Tariffs reckon by nothing else, so that none is off by a digit."""
-    return sum((part.per_kwh for part in parts), start=0.0)
+    """Return the price that the parts add up to: one after the other, since `sum` rounds otherwise in newer Pythons."""
+    paid = 0.0
+    for part in parts:
+        paid += part.per_kwh
+    return paid
 
 
 def require_finite(amount: float, name: str) -> None:

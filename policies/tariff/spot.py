@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from policies.tariff.billing import BILLED_MIN, averaged, steps
-from policies.tariff.parts import Part, require_finite, require_power, total
+from policies.tariff.parts import Part, require_finite, require_power
 from policies.tariff.windows import Pieces, PricedWindow, amount_at, pieces
 from scheduler.core.calendar import local_days
 from scheduler.core.model import PriceSeries, Situation
@@ -97,7 +97,8 @@ class Spot:
         if index < 0 or slots[index].end <= at:
             return ()
         fee, tax = (amount_at(added, at) for added in self._added(day, timezone))
-        return self._parts(slots[index].per_kwh, fee, tax)
+        amounts, _ = self._amounts(slots[index].per_kwh, fee, tax)
+        return tuple(map(Part, ("market", *self.order), amounts))
 
     def priced(self, slots: Iterable[PriceSlot], span: Interval, timezone: str) -> Iterator[PriceSlot]:
         """Walk market slots, grid fees and taxes side by side; a slot that an edge of theirs cuts becomes two."""
@@ -111,7 +112,7 @@ class Spot:
                 while tax_holds.end <= low:
                     tax_holds, tax = next(taxes)
                 high = min(end, fee_holds.end, tax_holds.end)
-                paid = total(self._parts(slot.per_kwh, fee, tax))
+                _, paid = self._amounts(slot.per_kwh, fee, tax)
                 yield PriceSlot(start=low, end=high, per_kwh=paid, state=slot.state)
                 low = high
 
@@ -120,16 +121,21 @@ class Spot:
         fees = pieces(self.grid_fees, default=0.0, within=span, timezone=timezone)
         return fees, pieces(self.taxes, default=self.tax_per_kwh, within=span, timezone=timezone)
 
-    def _parts(self, market_per_kwh: float, grid_fee_per_kwh: float, tax_per_kwh: float) -> tuple[Part, ...]:
-        added = {
-            "surcharge": self.surcharge_per_kwh + abs(market_per_kwh) * self.surcharge_pct / 100,
-            "grid-fee": grid_fee_per_kwh,
-            "tax": tax_per_kwh,
-        }
-        parts = [Part("market", market_per_kwh)]
+    def _amounts(self, market_per_kwh: float, grid_fee_per_kwh: float, tax_per_kwh: float) -> tuple[list[float], float]:
+        """Return the amounts of the market and of each part in order, and their sum, added up as `total` does."""
+        amounts, paid = [market_per_kwh], market_per_kwh
         for name in self.order:
-            parts.append(Part(name, self._vat(total(parts)) if name == "vat" else added[name]))
-        return tuple(parts)
+            if name == "vat":
+                amount = self._vat(paid)
+            elif name == "tax":
+                amount = tax_per_kwh
+            elif name == "grid-fee":
+                amount = grid_fee_per_kwh
+            else:
+                amount = self.surcharge_per_kwh + abs(market_per_kwh) * self.surcharge_pct / 100
+            amounts.append(amount)
+            paid += amount
+        return amounts, paid
 
     def _vat(self, summed: float) -> float:
         return summed * self.vat_pct / 100 if summed >= 0 or self.vat_on_negative else 0.0

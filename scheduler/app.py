@@ -7,15 +7,16 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 import structlog
 from aiohttp.web import Application
 
 from scheduler import __version__, notify
-from scheduler.config import Settings, installed, posts_of, price_feeds, warnings
+from scheduler.config import Settings, calendar_sources, installed, posts_of, price_feeds, warnings
 from scheduler.core.errors import ConfigError, StoreError
-from scheduler.core.model import PriceSeries, VehicleState
+from scheduler.core.model import CalendarDeparture, Home, PriceSeries, VehicleState
 from scheduler.core.timeline import nanoseconds
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient
@@ -32,6 +33,7 @@ from scheduler.http.web.app import web_app
 from scheduler.http.web.login import add_code
 from scheduler.http.web.passwords import Passwords
 from scheduler.loop.acts import Acts, Step, no_step
+from scheduler.loop.calendar_book import CalendarBook
 from scheduler.loop.drain import Loop
 from scheduler.loop.feed import Feed
 from scheduler.loop.herald import Herald
@@ -56,8 +58,11 @@ POLL_EVERY_S = 30.0
 PRICES_EVERY_S = 60.0
 """How often it is looked whether a price source is due."""
 
+CALENDARS_EVERY_S = 60.0
+"""How often it is looked whether a calendar is due."""
+
 PRICES_PATIENCE_S = 10.0
-"""How long a start waits for prices: what comes later is news like any other."""
+"""How long a start waits for prices and calendars: what comes later is news like any other."""
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
 NOTIFY_EVERY_S = 30.0
@@ -120,7 +125,8 @@ class App(Tenancy):
         )
         await self.loop.load()
         await self.prices.load()
-        await self._first_prices()
+        await self.calendars.load()
+        await self._first_answers()
         await self._survey()
         self._start_loops()
         await self._open_doors()
@@ -130,11 +136,14 @@ class App(Tenancy):
         await self.pulse.write({"k": "LIFE", "op": "ready"})
         log.info("daemon.started", version=__version__, run=self.run, homes=len(self._world.homes))
 
-    async def _first_prices(self) -> None:
-        """Ask for prices; sources that take long answer when the daemon runs already (N11)."""
-        asked = asyncio.create_task(self.prices.fetch(), name="first prices")
-        self._cleanups.append(lambda: _cancelled(asked))
-        await asyncio.wait([asked], timeout=PRICES_PATIENCE_S)
+    async def _first_answers(self) -> None:
+        """Ask for prices and calendars; sources that take long answer when the daemon runs already (N11)."""
+        asked = [
+            asyncio.create_task(self.prices.fetch(), name="first prices"),
+            asyncio.create_task(self.calendars.fetch(), name="first calendars"),
+        ]
+        self._cleanups += [partial(_cancelled, one) for one in asked]
+        await asyncio.wait(asked, timeout=PRICES_PATIENCE_S)
 
     async def _taken_over(self) -> list[AlertChange]:
         """Take over the daemon's own alerts that the last run left open; return the end of those of its stopping."""
@@ -176,6 +185,15 @@ class App(Tenancy):
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         sources = price_feeds(settings, self._installed, self.web)
         self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced, rng=self._rng)
+        self.calendars = CalendarBook(
+            store=self.store,
+            clock=clock,
+            sources=calendar_sources(settings, self.web),
+            homes=self.homes,
+            on_news=self._wake_all,
+            rng=self._rng,
+        )
+        self.loop.departures = self._departures
         self.pulse = Pulse(
             store=self.store,
             journal=self.journal,
@@ -184,6 +202,7 @@ class App(Tenancy):
             inbound=self.inbound,
             on_step=self._reread_vehicles,
             missing_prices=self.prices.missing,
+            unread_calendars=self.calendars.missing,
         )
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at
@@ -231,6 +250,9 @@ class App(Tenancy):
         self.feed.publish("prices")
         self._wake_all()
 
+    def _departures(self, home: Home, at: datetime) -> tuple[CalendarDeparture, ...]:
+        return self.calendars.of(home, at, horizon=self.loop.world.limits.horizon)
+
     def _start_loops(self) -> None:
         for name, work in (("engine", self.engine.run()), ("alarm", self.alarm.run())):
             self._tasks.append(asyncio.create_task(work, name=name))
@@ -240,6 +262,7 @@ class App(Tenancy):
         self.engine.periodic("sweep", min(tick_s, watchdog_s / 3) if watchdog_s else tick_s, self.sweep)
         self.engine.periodic("poll", POLL_EVERY_S, self.poller.sweep)
         self.engine.periodic("prices", PRICES_EVERY_S, self.prices.fetch)
+        self.engine.periodic("calendars", CALENDARS_EVERY_S, self.calendars.fetch)
         self.engine.periodic("prune", PRUNE_EVERY_S, self.prune)
         self._start_onboarding()
         self.engine.periodic("notify", NOTIFY_EVERY_S, self.herald.tell)
@@ -358,8 +381,9 @@ class App(Tenancy):
         self.redactor.add(*settings.secrets())
         self._applied(settings)
         self.prices.replace_sources(sources)
+        self.calendars.replace_sources(calendar_sources(settings, self.web))
         self.herald.replace(posts_of(settings, self.web))
-        await self.prices.fetch()
+        await asyncio.gather(self.prices.fetch(), self.calendars.fetch())
         self._wake_all()
         log.info("config.applied", conf=settings.digest)
         return told

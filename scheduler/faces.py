@@ -9,6 +9,7 @@ from scheduler.core.model import Decision, Hand, Home, Override, Situation, Vehi
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
 from scheduler.loop.feed import Feed
+from scheduler.loop.calendar_book import CalendarBook
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
@@ -32,6 +33,7 @@ class Faces:
     pulse: Pulse
     inbound: WebhookPath
     feed: Feed
+    calendars: CalendarBook
     onboarding: SettingUp
     run: int
     ready: bool
@@ -120,6 +122,7 @@ class Faces:
             "ticks": self.pulse.beats,
             "decisions": loop.decisions,
             "commands": loop.commands,
+            "calendars": self.calendars.trouble or "ok",
             "turns_failed": loop.turns_failed,
             "events": loop.events,
             "events_unknown": loop.unknown_event,

@@ -160,6 +160,7 @@ class WebClient:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        called: str = "",
     ) -> Answer:
         """Make a request and return its answer, whatever its status; repeat it only if it is idempotent.
 
@@ -172,11 +173,12 @@ class WebClient:
             params: the query.
             body: sent as JSON when not None.
             form: sent URL-encoded when not None.
+            called: what texts say in the place of the address, where that is a secret itself.
 
         Raises:
             NeverSent, AnswerLost, Throttled: see there.
         """
-        request = _request(method, url, headers=headers, params=params, body=body, form=form)
+        request = _request(method, url, headers=headers, params=params, body=body, form=form, called=called)
         began_ns = self._clock.monotonic_ns()
         attempt = 0
         while True:
@@ -291,6 +293,7 @@ def _request(
     params: Mapping[str, str] | None,
     body: Any,
     form: Mapping[str, str] | None,
+    called: str,
 ) -> _Request:
     content, own = None, {}
     if body is not None:
@@ -304,7 +307,7 @@ def _request(
         headers={"Accept": "application/json", **own, **(headers or {})},
         params=params,
         content=content,
-        what=f"{method} {re.sub('//[^/@]*@', '//', url.partition('?')[0])}",
+        what=called or f"{method} {re.sub('//[^/@]*@', '//', url.partition('?')[0])}",
     )
 
 

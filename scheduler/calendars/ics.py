@@ -22,14 +22,12 @@ import recurring_ical_events
 from icalendar.timezone import tzp
 
 from scheduler.calendars.scan import Scanned, Series, scan
+from scheduler.calendars.source import LARGEST_BYTES
 from scheduler.core.calendar import MIDNIGHT, local_instant
 from scheduler.core.errors import CalendarUnread
 from scheduler.core.model import CalendarDeparture
 from scheduler.core.timeline import Interval
 from scheduler.ports import CalendarRead
-
-LARGEST_BYTES = 8 * 1024 * 1024
-"""A larger calendar is refused."""
 
 MOST = 2000
 """Of so many departures the nearest are known."""

@@ -188,7 +188,8 @@ def daemon(socket: Path) -> Iterator[Finding]:
     except Ending as end:
         yield Finding(name="daemon", level="fail", text=end.title, remedy=end.remedy)
         return
-    parts = {key: health.get(key) for key in ("store", "provider", "webhook", "prices") if health.get(key)}
+    named = ("store", "provider", "webhook", "prices", "calendars")
+    parts = {key: health.get(key) for key in named if health.get(key)}
     told = ", ".join(f"{key} {value}" for key, value in parts.items())
     if health.get("ready"):
         yield Finding(name="daemon", level="ok", text=f"runs at {connection.path}: {told}")

@@ -51,7 +51,9 @@ def _health(health: View, now: datetime) -> None:
     ready = Styled("running", GOOD) if health.get("ready") else Styled("not ready", BAD)
     parts = [str(health["mode"])] if health.get("mode") else []
     parts += [f"webhook {health['webhook']}"] if health.get("webhook") else []
-    parts += [f"{key}: {health[key]}" for key in ("provider", "prices", "store") if health.get(key) not in FINE]
+    parts += [
+        f"{key}: {health[key]}" for key in ("provider", "prices", "calendars", "store") if health.get(key) not in FINE
+    ]
     told = "".join(f" · {part}" for part in parts)
     version = f"kwhen {health.get('version', '')} · "
     show((Styled(version, QUIET), ready, Styled(f"{told} · {now:%Y-%m-%d %H:%M} UTC", QUIET)))

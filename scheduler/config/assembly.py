@@ -1,5 +1,6 @@
 """The plugins that a configuration names, built and ready to be asked."""
 
+from scheduler.calendars.source import FILE_EVERY, WEB_EVERY, Calendar, FilePlace, WebPlace
 from scheduler.config.checks import Installed
 from scheduler.config.secrets import named_secret
 from scheduler.config.settings import NotifySpec, Settings
@@ -7,7 +8,7 @@ from scheduler.loop.herald import Post
 from scheduler.notifiers.email import Email, MailServer
 from scheduler.notifiers.ntfy import Ntfy
 from scheduler.plugins import PolicySet, PriceFeed
-from scheduler.ports import Notifier
+from scheduler.ports import CalendarSource, Notifier
 from scheduler.prices.web import SourceWeb
 from scheduler.web_client import WebClient
 
@@ -32,10 +33,27 @@ def price_feeds(settings: Settings, plugins: Installed, web: WebClient) -> dict[
                 name=spec.name,
                 source=plugin.build(spec.settings),
                 web=SourceWeb(web, token=spec.secret.reveal(), token_at=f"{at.variable}, or the file {at.file}"),
+                kind=spec.source,
                 product=spec.product,
                 stand_in=spec.stand_in,
+                redact=web.redact,
             )
     return feeds
+
+
+def calendar_sources(settings: Settings, web: WebClient) -> dict[str, CalendarSource]:
+    """Return the calendars by their names."""
+    return {
+        spec.name: Calendar(
+            name=spec.name,
+            product=spec.product,
+            place=FilePlace(path=spec.path)
+            if spec.path
+            else WebPlace(address=spec.address.reveal(), address_at=spec.address_at, web=web),
+            every=FILE_EVERY if spec.path else WEB_EVERY,
+        )
+        for spec in settings.calendars
+    }
 
 
 def posts_of(settings: Settings, web: WebClient) -> tuple[Post, ...]:

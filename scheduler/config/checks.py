@@ -38,9 +38,10 @@ def problems_of(tree: Mapping[str, Any], installed: Installed) -> Iterator[Probl
     for path, source in sources:
         yield from _built(installed.price_sources, source, path, key="source", beside=("name", "stand_in")).problems
     names = [str(source.get("name")) for _, source in sources]
+    calendars = [str(one.get("name")) for _, one in _tables(tree.get("calendar"))]
     for path, home in homes:
         yield from _problems_of_place(home, path)
-        yield from _problems_of_policies(home, path, names, installed)
+        yield from _problems_of_policies(home, path, names, calendars, installed)
 
 
 def _tables(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -75,7 +76,7 @@ def _problems_of_place(home: Mapping[str, Any], path: str) -> Iterator[Problem]:
 
 
 def _problems_of_policies(
-    home: Mapping[str, Any], path: str, prices: Sequence[str], installed: Installed
+    home: Mapping[str, Any], path: str, prices: Sequence[str], calendars: Sequence[str], installed: Installed
 ) -> Iterator[Problem]:
     built: dict[str, Any] = {}
     for m, policy in _tables(home.get("policy")):
@@ -86,7 +87,14 @@ def _problems_of_policies(
         if isinstance(result.instance, (Spot, Carbon)) and result.instance.source not in prices:
             source = result.instance.source
             yield f"{here}.source", f"no [[prices]] is named {source!r}; {nearest(source, prices)}"
+        calendar = result.instance.calendar if isinstance(result.instance, ReadyBy) else None
+        if calendar is not None and calendar not in calendars:
+            yield f"{here}.calendar", f"no [[calendar]] is named {calendar!r}; {_nearest_calendar(calendar, calendars)}"
     yield from _contradictions(built)
+
+
+def _nearest_calendar(name: str, calendars: Sequence[str]) -> str:
+    return nearest(name, calendars) if calendars else "none is configured, see config.example.toml"
 
 
 def _contradictions(policies: Mapping[str, Any]) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from policies.tariff.carbon import Carbon
 from policies.tariff.flat import Flat
 from policies.tariff.spot import Spot
 from policies.tariff.time_of_use import TimeOfUse
+from scheduler.calendars.source import missing_packages, unreadable
 from scheduler.config.checks import Installed
 from scheduler.config.loading import installed
 from scheduler.config.places import doubt_of
@@ -43,6 +44,7 @@ def warnings(settings: Settings, *, at: datetime, plugins: Installed | None = No
         *_about_the_port(settings),
         *_about_plugins(settings, found),
         *_about_prices(settings, found.policies),
+        *_about_calendars(settings),
         *(f"home {home.id}: {text}" for home in settings.homes for text in _about_home(home, found.policies, at)),
         *_about_places(settings),
     )
@@ -80,6 +82,18 @@ def _about_prices(settings: Settings, registry: Registry) -> Iterator[str]:
             yield f"prices {spec.name}: no policy reads them"
 
 
+def _about_calendars(settings: Settings) -> Iterator[str]:
+    read = {name for home in settings.homes for name in home.calendars}
+    for spec in settings.calendars:
+        if spec.name not in read:
+            yield f"calendar {spec.name}: no policy reads it"
+        if spec.path and (why := unreadable(spec.path)):
+            yield f"calendar {spec.name}: {spec.path} cannot be read: {why}; it is tried again"
+    if settings.calendars and (why := missing_packages()):
+        names = ", ".join(spec.name for spec in settings.calendars)
+        yield f"calendar {names} is set aside: {why}"
+
+
 def _about_home(home: Home, registry: Registry, at: datetime) -> Iterator[str]:
     if not home.vehicles:
         yield "it has no vehicle"
@@ -90,7 +104,8 @@ def _about_home(home: Home, registry: Registry, at: datetime) -> Iterator[str]:
     if home.mode is Mode.OFF:
         return
     policies = _policies(home, registry)
-    single = [policy for policy in policies if isinstance(policy, ReadyBy) and policy.at is None]
+    ready = [policy for policy in policies if isinstance(policy, ReadyBy)]
+    single = [policy for policy in ready if policy.at is None and policy.calendar is None]
     for policy in single:
         if all(one.instant(home.timezone) <= at for one in policy.departures):
             yield "every departure of ready-by is over; give a weekly `at`, or the next departure"

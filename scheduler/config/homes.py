@@ -25,7 +25,7 @@ def checked_home(
 
     Args:
         table: what was handed over.
-        settings: whose homes and price sources stand beside it.
+        settings: whose homes, price sources and calendars stand beside it.
         beside: the other homes made at run time, by id.
         plugins: what policies may be named.
 
@@ -43,6 +43,7 @@ def checked_home(
     tree = {
         "home": [*(_ids_of(home) for home in others), dict(table)],
         "prices": [{"name": spec.name} for spec in settings.prices],
+        "calendar": [{"name": spec.name} for spec in settings.calendars],
     }
     own = f"home[{len(others)}]"
     problems += [

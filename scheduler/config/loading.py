@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ValidationError
 
+from scheduler.config.calendars import calendar_specs, host_of, problems_of_calendars
 from scheduler.config.checks import Installed, Problem, problems_of
 from scheduler.config.control import limits_of
 from scheduler.config.notify import notify_specs, problems_of_notify
@@ -63,6 +64,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, plugins: Installed | 
     kept |= find_named(written.tree, environ=environ, secrets_dir=_secrets_dir(written))
     problems += problems_of_notify(written.tree, kept)
     problems += problems_of_prices(written.tree, kept, plugins or installed())
+    problems += problems_of_calendars(written.tree, kept)
     secrets = (f"{key}: {text}" for key, text in _problems_of_secrets(written, kept))
     said = [*written.problems, *written.said(problems), *secrets]
     if said or file is None:
@@ -197,6 +199,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
         path=written.path,
         notes=written.notes,
         notify=notify_specs(file.notify, kept),
+        calendars=calendar_specs(file.calendar, kept),
         shown=_shown(file, kept, origins, enode=enode, socket=socket, storage_url=storage_url),
     )
 
@@ -224,6 +227,8 @@ def _shown(
             if kept.get(key) is not None:
                 table["secret"] = HIDDEN
                 origins = {**origins, f"{kind}[{index}].secret": origins[key]}
+    for table in tree["calendar"]:
+        table["url"] = table["url"] and host_of(table["url"])
     for table in tree["notify"]:
         table["topic"] = table["topic"] and HIDDEN
     return shown_settings(tree, origins)

@@ -13,6 +13,19 @@ from scheduler.config.secrets import Secret
 from scheduler.config.shown import ShownSetting
 from scheduler.core.model import Home, Limits
 
+LEAST_SECRET = 16
+"""A path of a private address that is shorter is no secret: it would be found everywhere."""
+
+
+def parts_of(address: str) -> Iterator[str]:
+    """Yield what of a private address must not be seen: the whole of it, and its parts wherever they stand alone."""
+    if not address:
+        return
+    yield address
+    parts = urlsplit(address)
+    yield from (one for one in (parts.path, parts.query) if len(one) >= LEAST_SECRET)
+    yield from (unquote(one) for one in (parts.password,) if one)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Enode:
@@ -84,6 +97,24 @@ class PriceSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalendarSpec:
+    """One `[[calendar]]` table: its name, and the address or the file that it is read from.
+
+    `address_at` says where the address was given, which may be private itself.
+    """
+
+    name: str
+    address: Secret = field(default_factory=lambda: Secret(""))
+    address_at: str = ""
+    path: str = ""
+
+    @property
+    def product(self) -> str:
+        """What it is read from: it changes with the place, and tells nothing of it."""
+        return hashlib.sha256(f"{self.path}\0{self.address.reveal()}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotifySpec:
     """One `[[notify]]` table, whole. `secret` is the token or password, empty where there is none."""
 
@@ -128,6 +159,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     shown: tuple[ShownSetting, ...] = ()
     notify: tuple[NotifySpec, ...] = ()
+    calendars: tuple[CalendarSpec, ...] = ()
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret in force, for redaction."""
@@ -138,6 +170,8 @@ class Settings:
             yield self.http.token.reveal()
         yield from (one.secret.reveal() for one in self.notify)
         yield from (one.secret.reveal() for one in self.prices)
+        for calendar in self.calendars:
+            yield from parts_of(calendar.address.reveal())
         if password := urlsplit(self.storage_url).password:
             yield unquote(password)
 

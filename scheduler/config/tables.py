@@ -192,6 +192,21 @@ class PricesTable(Table):
     stand_in: Id | None = None
 
 
+class CalendarTable(Table):
+    """`[[calendar]]`: a calendar under a name of the owner's; it has one of `url`, `path` and a secret address."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,30}$")]
+    url: str | None = None
+    path: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, table: Any) -> Any:
+        if isinstance(table, dict) and "secret" in table:
+            raise ValueError("secret: it must not stand in this file; see `[[calendar]]` in config.example.toml")
+        return table
+
+
 class NotifyTable(Table):
     """`[[notify]]`: a way to tell a person of alerts, under a name of the owner's."""
 
@@ -303,6 +318,7 @@ class File(BaseSettings):
     log: LogTable = LogTable()
     retention: RetentionTable = RetentionTable()
     prices: tuple[PricesTable, ...] = ()
+    calendar: tuple[CalendarTable, ...] = ()
     notify: tuple[NotifyTable, ...] = ()
     home: tuple[HomeTable, ...] = ()
 

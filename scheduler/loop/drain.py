@@ -9,7 +9,7 @@ transaction, intents included, before anything is sent.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from scheduler.core.decide import decide
 from scheduler.core.dispatch import PRESSING
 from scheduler.core.errors import StoreError, StoreStale
 from scheduler.core.keys import decision_key, stands
-from scheduler.core.model import Decision, Home, PriceSeries, Session, Situation, VehicleSpec
+from scheduler.core.model import CalendarDeparture, Decision, Home, PriceSeries, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
 from scheduler.core.settling import Settled, settle
 from scheduler.core.timeline import EPOCH
@@ -80,6 +80,7 @@ class Loop:
         self._on_turn = on_turn
         self.world = world
         self.prices: tuple[PriceSeries, ...] = ()
+        self.departures: Callable[[Home, datetime], tuple[CalendarDeparture, ...]] = lambda _home, _at: ()
         self.states: dict[str, Versioned] = {}
         self.last: dict[str, tuple[Situation, Decision]] = {}
         self.counters = Counters()
@@ -187,6 +188,7 @@ class Loop:
             vehicle=vehicle,
             limits=limits,
             prices=self.prices,
+            departures=self.departures(home, now.at),
             now=now,
             claimed_elsewhere=self._news.contested(observed.state, self.states),
             clock_trusted=received is not None and received.mono_ns > self._stepped_at_ns,

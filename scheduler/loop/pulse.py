@@ -15,7 +15,7 @@ from scheduler.ports import AlertChange, Batch, Event, Store
 
 log = structlog.get_logger()
 
-SEVERITY = {"PRICES_MISSING": "warning"}
+SEVERITY = {"PRICES_MISSING": "warning", "CALENDAR_UNREAD": "warning"}
 """How grave an alert of the daemon's own is, where it is not critical."""
 
 PROVIDER_PATIENCE = timedelta(minutes=5)
@@ -35,6 +35,7 @@ class Pulse:
         inbound: WebhookPath,
         on_step: Callable[[], None],
         missing_prices: Callable[[], str] = str,
+        unread_calendars: Callable[[], str] = str,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -43,6 +44,7 @@ class Pulse:
         self._inbound = inbound
         self._on_step = on_step
         self._missing_prices = missing_prices
+        self._unread_calendars = unread_calendars
         loop.on_stepped = self._stepped
         self._waiting: list[Event] = []
         self._told: set[str] = set()
@@ -103,7 +105,7 @@ class Pulse:
         return [*begun, *ended]
 
     def _holding(self) -> Iterator[tuple[str, str]]:
-        """Yield the alerts of the provider, the prices, the store and the webhook path that hold now."""
+        """Yield the alerts of the provider, the prices, the calendars, the store and the webhook path that hold now."""
         now, health = self._loop.stamp().at, self._health
         if health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
             yield "CREDENTIALS_LOST" if health.unauthorized else "PROVIDER_DOWN", health.why
@@ -112,5 +114,7 @@ class Pulse:
             yield "WEBHOOK_SILENT", "No webhook and no heartbeat arrived for an hour; polling has taken over."
         if missing := self._missing_prices():
             yield "PRICES_MISSING", f"Plans go on what prices usually are; departures hold. {missing}."
+        if unread := self._unread_calendars():
+            yield "CALENDAR_UNREAD", f"The departures last read of it hold, and all others. {unread}."
         if not self._loop.durable:
             yield "STORE_TROUBLE", "The store could not keep what was decided."

@@ -14,13 +14,14 @@ class DayAhead:
     """The rhythm of a source that tells of a whole local day on the day before.
 
     `asked_from` and `late_from` are times of `timezone`, whose days these are: that of the market, which need not be
-    the home's. Before `late_from` it is nobody's fault that tomorrow is not there. The past is asked for as far `back`:
-    it says what a coming day may cost.
+    the home's. Before `late_from` it is nobody's fault that tomorrow is not there. While it is awaited it is asked for
+    `again` and again. The past is asked for as far `back`: it says what a coming day may cost.
     """
 
     timezone: str = "Europe/Brussels"
     asked_from: time = time(12, 45)
     late_from: time = time(14, 30)
+    again: timedelta = timedelta(minutes=5)
     back: timedelta = timedelta(days=15)
 
     def wanted(self, at: datetime) -> Interval:

@@ -10,8 +10,8 @@ from scheduler.core.timeline import Interval, subtract
 
 MINUTE = timedelta(minutes=1)
 
-SOON, LATER = 5 * MINUTE, 15 * MINUTE
-"""How often tomorrow's prices are asked for while they are awaited, and once they are late."""
+LATER = 15 * MINUTE
+"""How often prices are asked for once they are late, at most."""
 
 CORRECTIONS = timedelta(hours=6)
 """How often prices that are known for good are looked at again: they have been corrected before."""
@@ -85,8 +85,8 @@ class Timing:
         """Return when to ask again for what is missing."""
         if not isinstance(self.rhythm, DayAhead):
             return at + max(self.rhythm.every, MINUTE)
-        pause = LATER if self.rhythm.due(at).end == self.rhythm.wanted(at).end else SOON
-        return at + pause + MINUTE * self.spread
+        late = self.rhythm.due(at).end == self.rhythm.wanted(at).end
+        return at + max(self.rhythm.again, LATER if late else MINUTE) + MINUTE * self.spread
 
     def _own(self, rhythm: Rhythm) -> timedelta:
         return SPREAD * self.spread if isinstance(rhythm, DayAhead) else timedelta(0)

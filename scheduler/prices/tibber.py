@@ -49,7 +49,7 @@ class Tibber:
     resolution: str = "QUARTER_HOURLY"
     url: str = "https://api.tibber.com"
 
-    rhythm: ClassVar[DayAhead] = DayAhead(asked_from=time(13))
+    rhythm: ClassVar[DayAhead] = DayAhead(asked_from=time(13), again=timedelta(hours=1))
     needs_token: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -149,8 +150,20 @@ def test_any_number_is_only_a_number_and_what_is_none_is_unknown():
 def test_the_hour_that_spring_skips_may_be_listed_without_a_price():
     rows = [{"start": f"2026-03-29T0{hour}:00", "price": price} for hour, price in enumerate([1, 2, None, 4, 5])]
     by_the_clock = source(timezone="Europe/Oslo")
-    found = told(by_the_clock, rows, within=span("2026-03-28T23:00", "2026-03-29T22:00"))
-    assert found == [("28 23:00", 1), ("29 00:00", 2), ("29 01:00", 4), ("29 02:00", 5)]
+    for listed in (rows, rows[::-1]):
+        found = told(by_the_clock, listed, within=span("2026-03-28T23:00", "2026-03-29T22:00"))
+        assert found == [("28 23:00", 1), ("29 00:00", 2), ("29 01:00", 4), ("29 02:00", 5)]
+
+
+def test_the_hour_that_autumn_doubles_is_two_with_ends_too():
+    times = ["02:00", "02:30", "02:00", "02:30", "03:00"]
+    rows = [
+        {"start": f"2025-10-26T{a}", "end": f"2025-10-26T{b}", "price": n} for n, (a, b) in enumerate(pairwise(times))
+    ]
+    found = fetched(source(end="end", timezone="Europe/Oslo"), rows, within=EVER).slots
+    assert covered(found) == (utc("2025-10-26T00:00"), utc("2025-10-26T02:00"))
+    assert gapless(found)
+    assert lengths(found) == {30}
 
 
 # ---------------------------------------------------------------------------------------------------- what is asked

@@ -126,6 +126,10 @@ class NamedSource(Protocol):
         """What `[[prices]]` calls it."""
 
     @property
+    def kind(self) -> str:
+        """The source that it names, such as `nord-pool`."""
+
+    @property
     def product(self) -> str:
         """What its prices are of: it changes with the source and its settings."""
 

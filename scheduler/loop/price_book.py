@@ -10,6 +10,7 @@ import structlog
 
 from scheduler.core.errors import PriceError, PricesNotPublished, StoreError
 from scheduler.core.model import PriceSeries, StandIn
+from scheduler.core.pricing import SourceStatus
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval, merge, subtract
 from scheduler.loop.price_timing import Timing
@@ -136,6 +137,23 @@ class PriceBook:
             if now - since >= PATIENCE and self._timings[name].late(_spans_of(self._whole(name)), now)
         )
 
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Return how each source is, in the order of the configuration."""
+        now = self._clock.now()
+        return tuple(
+            SourceStatus(
+                name=name,
+                kind=source.kind,
+                stand_in=source.stand_in,
+                series=self._whole(name),
+                fetched_at=own.fetched_at if (own := self._own.get(name)) is not None else None,
+                next_fetch_at=self._timings[name].due_at,
+                late=self._timings[name].late(self._spans(name), now),
+                trouble=self.trouble.get(name, ""),
+            )
+            for name, source in self._sources.items()
+        )
+
     def _spans(self, name: str, *, final: bool = False) -> tuple[Interval, ...]:
         return _spans_of(self._own.get(name), final=final)
 
@@ -151,10 +169,17 @@ class PriceBook:
         if own is None:
             spans = _spans_of(other)
             return replace(other, name=name, stand_ins=tuple(StandIn(interval=i, name=other.name) for i in spans))
-        if own.currency != other.currency or (own.zone and other.zone and own.zone != other.zone):
-            self.trouble[other.name] = f"cannot stand in for {name}: {_what(other)} are not {_what(own)}"
+        if why := misfit(own, other):
+            self.trouble[other.name] = why
             return own
         return _completed(own, other)
+
+
+def misfit(own: PriceSeries, other: PriceSeries) -> str:
+    """Say why the other prices cannot stand in for one's own; empty where they can."""
+    if own.currency == other.currency and (not own.zone or not other.zone or own.zone == other.zone):
+        return ""
+    return f"cannot stand in for {own.name}: {_what(other)} are not {_what(own)}"
 
 
 def _what(series: PriceSeries) -> str:

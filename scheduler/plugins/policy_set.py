@@ -1,10 +1,10 @@
 """The policies of one home: asked for their terms each cycle; one that fails is set aside, the others are heard."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -24,6 +24,8 @@ PATIENCE = 5
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 
 @dataclass(kw_only=True)
 class Speaker:
@@ -35,7 +37,7 @@ class Speaker:
     trusted: bool = True
     failures: int = 0
     why: str = ""
-    _guard: Guarded[list[Term]] = field(default_factory=Guarded, repr=False)
+    _guard: Guarded[Any] = field(default_factory=Guarded, repr=False)
 
     @property
     def disabled(self) -> bool:
@@ -62,6 +64,20 @@ class Speaker:
         self.failures, self.why = 0, ""
         return tuple(Stated(rank=self.rank, policy=self.label, term=term) for term in terms)
 
+    async def asked(self, question: Callable[[Policy], T], *, timeout_s: float) -> T | None:
+        """Put a question of somebody's who only looks: None when it fails, of which nothing is remembered."""
+        policy = self.policy
+        if policy is None or self.disabled:
+            return None
+        try:
+            if self.trusted:
+                return question(policy)
+            loop, guarded = asyncio.get_running_loop(), self._guard.run
+            return cast("T", await loop.run_in_executor(None, guarded, lambda: question(policy), timeout_s))
+        except Exception as error:  # noqa: BLE001 - what it is set aside for in its next cycle is told there
+            log.debug("policy.not_heard", policy=self.label, why=described(error))
+            return None
+
     async def _asked(self, policy: Policy, situation: Situation, timeout_s: float) -> list[Term]:
         if self.trusted:
             try:
@@ -70,9 +86,10 @@ class Speaker:
                 raise Crashed(f"raised {described(error)}") from error
         # The loop of the virtual clock counts the jobs of its executor, so time stands still while a stranger thinks.
         shown = for_strangers(situation)
-        return await asyncio.get_running_loop().run_in_executor(
+        terms: list[Term] = await asyncio.get_running_loop().run_in_executor(
             None, self._guard.run, lambda: _checked(policy, shown), timeout_s
         )
+        return terms
 
     def _failed(self, why: str) -> None:
         self.failures += 1

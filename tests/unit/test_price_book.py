@@ -44,6 +44,7 @@ class Source:
     """A source that answers as it is told to."""
 
     name: str = "market"
+    kind: str = "file"
     product: str = "p"
     stand_in: str = ""
     rhythm: Rhythm = field(default_factory=lambda: Rolling(every=DAY))

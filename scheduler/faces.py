@@ -6,14 +6,17 @@ from typing import Any
 from scheduler import __version__
 from scheduler.config import Settings
 from scheduler.core.model import Decision, Hand, Home, Override, Situation, VehicleState, Will, shard_of
+from scheduler.core.pricing import HomePrices, SourceStatus
+from scheduler.core.timeline import Interval
 from scheduler.loop.acts import Acts
+from scheduler.loop.calendar_book import CalendarBook
 from scheduler.loop.drain import Loop
 from scheduler.loop.feed import Feed
-from scheduler.loop.calendar_book import CalendarBook
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
 from scheduler.onboard.setting_up import SettingUp
+from scheduler.plugins.paid import paid, situation_of
 from scheduler.ports import Clock, Engine, Inbound, Store
 from scheduler.redaction import Redactor
 from storage.mapping import encode_override
@@ -30,10 +33,10 @@ class Faces:
     loop: Loop
     acts: Acts
     prices: PriceBook
+    calendars: CalendarBook
     pulse: Pulse
     inbound: WebhookPath
     feed: Feed
-    calendars: CalendarBook
     onboarding: SettingUp
     run: int
     ready: bool
@@ -91,6 +94,16 @@ class Faces:
             for speaker in getattr(self.loop.world.policies[home.id], "speakers", ())
         ]
 
+    def price_sources(self) -> tuple[SourceStatus, ...]:
+        """Return how each price source is."""
+        return self.prices.sources()
+
+    async def home_prices(self, home: Home, span: Interval) -> HomePrices:
+        """Return what a kWh costs a home within a span of whole local days."""
+        world = self.loop.world
+        now = situation_of(home, at=span.start, prices=self.loop.prices, limits=world.limits_of(home))
+        return await paid(getattr(world.policies[home.id], "speakers", ()), now, span)
+
     def settings_shown(self) -> list[dict[str, str]]:
         """Return each setting in force with its origin; secrets are hidden, and once more by what is known of them."""
         return [
@@ -109,6 +122,7 @@ class Faces:
             "provider": "ok" if health.failing_since is None else health.why,
             "webhook": self.inbound.told()["state"],
             "prices": self.prices.trouble or "ok",
+            "calendars": self.calendars.trouble or "ok",
             "sweep_at": beat.at if beat is not None else None,
             "vehicles": len(self.loop.states),
             "mode": ", ".join(sorted({str(home.mode) for home in self.loop.world.homes})),
@@ -122,7 +136,6 @@ class Faces:
             "ticks": self.pulse.beats,
             "decisions": loop.decisions,
             "commands": loop.commands,
-            "calendars": self.calendars.trouble or "ok",
             "turns_failed": loop.turns_failed,
             "events": loop.events,
             "events_unknown": loop.unknown_event,

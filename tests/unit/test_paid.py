@@ -112,7 +112,7 @@ def test_where_one_of_several_is_unknown_nothing_is_told():
     ]
     (slot,) = asked(home_with(), speakers=speakers).slots
     assert (slot.start, slot.end) == (known.start, known.end)
-    assert slot.parts == (("p0", 0.1), ("p1", 0.21))
+    assert slot.parts == (("p0", 0.1), ("p1", two_days().slots[1].per_kwh))
 
 
 def test_nothing_is_known_without_a_tariff_or_a_price():

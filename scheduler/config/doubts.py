@@ -1,6 +1,5 @@
 """What is allowed and yet probably not meant."""
 
-import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,20 +9,17 @@ from policies.schedule.price_limit import PriceLimit
 from policies.schedule.quiet_hours import QuietHours
 from policies.schedule.ready_by import ReadyBy
 from policies.tariff.carbon import Carbon
-from policies.tariff.flat import Flat
 from policies.tariff.spot import Spot
-from policies.tariff.time_of_use import TimeOfUse
 from scheduler.calendars.source import missing_packages, unreadable
 from scheduler.config.checks import Installed
+from scheduler.config.costs import TARIFFS, about_costs, currencies_of
 from scheduler.config.loading import installed
 from scheduler.config.places import doubt_of
 from scheduler.config.settings import Settings
 from scheduler.config.tables import on_this_machine
 from scheduler.core.errors import KwhenError
-from scheduler.core.model import Home, Mode, VehicleSpec
+from scheduler.core.model import Home, Mode
 from scheduler.plugins import Registry
-
-TARIFFS = (Flat, TimeOfUse, Spot)
 
 ASK_FOR_NOTHING = (MinimumSoc, PriceLimit, QuietHours, Carbon, *TARIFFS)
 """These alone never make a car charge beyond its reserve."""
@@ -46,6 +42,7 @@ def warnings(settings: Settings, *, at: datetime, plugins: Installed | None = No
         *_about_prices(settings, found.policies),
         *_about_calendars(settings),
         *(f"home {home.id}: {text}" for home in settings.homes for text in _about_home(home, found.policies, at)),
+        *_about_costs(settings, found),
         *_about_places(settings),
     )
 
@@ -114,27 +111,14 @@ def _about_home(home: Home, registry: Registry, at: datetime) -> Iterator[str]:
     ours = all(registry.plugin(spec.name).ours for spec in home.policies)
     if home.policies and ours and not any(map(_tells_hours_apart, policies)):
         yield "no policy gives a price, so every hour costs the same"
-    fees = [policy.capacity_kw for policy in policies if isinstance(policy, TARIFFS)]
-    yield from _about_capacity(home, min((power for power in fees if power is not None), default=math.inf))
 
 
-def _about_capacity(home: Home, capacity_kw: float) -> Iterator[str]:
-    """Name the cars that can lift the home over a step of the grid company's monthly fee: no plan avoids it."""
-    cars = [(car.name or car.id, _power_kw(car, home)) for car in home.vehicles if car.mode is not Mode.OFF]
-    known = [(name, power) for name, power in cars if power is not None]
-    together = min(sum(power for _, power in known), home.max_kw or math.inf)
-    above = [one for one in known if one[1] > capacity_kw]
-    if not above and together > capacity_kw:
-        above = [("its cars together", together)]
-    for name, power in above:
-        yield (
-            f"{name} can charge with {power:g} kW, and above {capacity_kw:g} kW (capacity_kw) the monthly fee rises; "
-            "kwhen sets no power: limit the car or the charger, then write its power here"
-        )
-
-
-def _power_kw(car: VehicleSpec, home: Home) -> float | None:
-    return min((power for power in (car.charge_power_kw, home.max_kw) if power is not None), default=None)
+def _about_costs(settings: Settings, found: Installed) -> Iterator[str]:
+    currencies = currencies_of(settings, found.price_sources)
+    for home in settings.homes:
+        if home.mode is not Mode.OFF:
+            doubts = about_costs(home, _policies(home, found.policies), currencies)
+            yield from (f"home {home.id}: {text}" for text in doubts)
 
 
 def _tells_hours_apart(policy: Any) -> bool:

@@ -512,6 +512,20 @@ def test_a_car_that_can_lift_the_monthly_fee_is_doubted(write, home, cars, capac
     assert all(one.startswith(f"home oslo: {begin}") for one, begin in zip(told, found, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "doubts"),
+    [
+        ('source = "nord-pool"\nzone = "NO1"\n', 1),  # in EUR if nothing is said
+        ('source = "nord-pool"\nzone = "NO1"\ncurrency = "NOK"\n', 0),
+        ('source = "file"\npath = "p"\n', 0),  # the file itself says it
+    ],
+)
+def test_prices_in_another_currency_than_the_homes_are_doubted(write, settings, doubts):
+    home = HOME + 'currency = "NOK"\n' + CAR + READY + '[[home.policy]]\nname = "spot"\nsource = "market"\n'
+    told = warnings(load(write(ENODE + home + f'[[prices]]\nname = "market"\n{settings}'), ENVIRON), at=NOW)
+    assert told == ("home oslo: its prices market are in EUR, it reckons in NOK: set the same currency",) * doubts
+
+
 def test_a_source_that_stands_in_is_not_doubted(write):
     market = '[[prices]]\nname = "market"\nsource = "file"\npath = "p"\nstand_in = "backup"\n'
     backup = '[[prices]]\nname = "backup"\nsource = "file"\npath = "q"\n'

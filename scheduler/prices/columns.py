@@ -1,6 +1,5 @@
 """Rows out of any JSON answer: where in it they stand is said by JMESPath expressions."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from scheduler.core.errors import PricesUnavailable
-from scheduler.prices.slots import Row, with_ends
+from scheduler.prices.slots import Row, number, with_ends
 from scheduler.prices.written_times import ends, starts
 
 
@@ -46,7 +45,7 @@ class Columns:
         if not isinstance(found, list):
             raise PricesUnavailable(f"rows: {self.rows!r} found no list in the answer")
         began = starts([self._instant("start", row) for row in found], self.timezone)
-        prices = [_number(self._found("price", row)) for row in found]
+        prices = [number(self._found("price", row)) for row in found]
         if found and all(price is None for price in prices):
             raise PricesUnavailable(f"price: {self.price!r} found no number in any row")
         if self.end:
@@ -68,14 +67,3 @@ class Columns:
             return jmespath.search(expression, place)
         except JMESPathError as error:
             raise PricesUnavailable(f"{name}: {expression!r} does not fit the answer") from error
-
-
-def _number(found: object) -> float | None:
-    """Return a price as it is written; None for what is no finite number."""
-    if isinstance(found, bool) or not isinstance(found, (int, float, str)):
-        return None
-    try:
-        price = float(found)
-    except (ValueError, OverflowError):
-        return None
-    return price if math.isfinite(price) else None

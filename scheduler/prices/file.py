@@ -1,34 +1,31 @@
 """Prices from a file that something else keeps up to date: CSV or JSON, gzipped or not.
 
-Rules for what does not fit: rows may come in any order; a row that comes twice counts once; a price that is missing, no
-number, or infinite makes its slot unknown; overlapping slots with different edges or prices, an instant without an
-offset and a row that cannot be read refuse the whole file.
+What does not fit is treated as in every answer (`slots`): order and repetitions do no harm, a price that is no number
+is unknown. Slots that overlap and differ, an instant without an offset and a row that cannot be read refuse the whole
+file, wherever in it they stand.
 """
 
 import asyncio
 import csv
 import gzip
 import json
-import math
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from scheduler.core.errors import PricesNotPublished, PricesUnavailable
+from scheduler.core.errors import PricesUnavailable
 from scheduler.core.model import PriceSeries
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web
+from scheduler.prices.slots import Row, number, ordered, per_kwh, require_one_of, series
 
-PER_KWH = {"kWh": 1.0, "MWh": 0.001, "ct/kWh": 0.01}
-"""What a price in each unit has to be multiplied with to be one per kWh."""
-
-_HUNDREDTHS = {"ct", "c", "cent", "p", "ore", "øre", "öre"}
+UNITS = ("kWh", "MWh", "ct/kWh")
+"""What the setting may say: a currency is of the file, or of the setting beside it."""
 
 _START, _END, _PRICE = ("start_utc", "start"), ("end_utc", "end"), ("price", "per_kwh")
 
@@ -60,8 +57,8 @@ class FileSource:
     _cache: dict[tuple[int, int], _Content] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.unit is not None and self.unit not in PER_KWH:
-            raise ValueError(f"unit must be one of {', '.join(PER_KWH)}, not {self.unit!r}")
+        if self.unit is not None:
+            require_one_of(self.unit, UNITS, "unit")
 
     async def fetch(self, span: Interval, *, at: datetime, web: Web) -> PriceSeries:
         """Return the file's slots that touch the span, per kWh.
@@ -72,20 +69,16 @@ class FileSource:
         """
         del web  # it stands on this machine
         content = await asyncio.to_thread(self._content)
-        factor = self._factor(content.notes)
-        slots = content.slots
-        low = bisect_right(slots, span.start, key=lambda slot: slot.end)
-        high = bisect_left(slots, span.end, key=lambda slot: slot.start)
-        if low >= high:
-            raise PricesNotPublished(f"{self.path} holds no price from {span.start} to {span.end}")
-        return PriceSeries(
-            name="file",
-            currency=self._agreed("currency", content.notes),
+        low = bisect_right(content.slots, span.start, key=lambda slot: slot.end)
+        high = bisect_left(content.slots, span.end, key=lambda slot: slot.start)
+        currency = self._agreed("currency", content.notes)
+        return series(
+            (Row(slot.start, slot.end, slot.per_kwh) for slot in content.slots[low:high]),
+            unit=self._unit(content.notes, currency),
+            currency=currency,
+            span=span,
+            at=at,
             zone=self._agreed("zone", content.notes, default=""),
-            slots=tuple(
-                PriceSlot(start=slot.start, end=slot.end, per_kwh=slot.per_kwh * factor) for slot in slots[low:high]
-            ),
-            fetched_at=at,
         )
 
     def _content(self) -> _Content:
@@ -98,16 +91,16 @@ class FileSource:
                 self._cache.clear()
                 self._cache[key] = content
             return self._cache[key]
-        except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+        except (OSError, EOFError, ValueError, csv.Error, zlib.error, PricesUnavailable) as error:
             raise PricesUnavailable(f"cannot read prices from {self.path}: {error}") from error
 
-    def _factor(self, notes: Mapping[str, str]) -> float:
-        noted = _unit(notes["unit"]) if "unit" in notes else None
-        if noted is None and self.unit is None:
-            raise PricesUnavailable(f"{self.path} does not say its unit: set unit to one of {', '.join(PER_KWH)}")
-        if noted is not None and self.unit is not None and noted != self.unit:
-            raise PricesUnavailable(f"{self.path} says its unit is {notes['unit']}, the setting says {self.unit}")
-        return PER_KWH[self.unit or noted or "kWh"]
+    def _unit(self, notes: Mapping[str, str], currency: str) -> str:
+        noted, wanted = notes.get("unit"), self.unit if self.unit in (None, "ct/kWh") else f"{currency}/{self.unit}"
+        if noted is None and wanted is None:
+            raise PricesUnavailable(f"{self.path} does not say its unit: set unit to one of {', '.join(UNITS)}")
+        if noted is not None and wanted is not None and per_kwh(noted) != per_kwh(wanted):
+            raise PricesUnavailable(f"{self.path} says its unit is {noted}, the setting says {self.unit}")
+        return noted or wanted or ""
 
     def _agreed(self, name: str, notes: Mapping[str, str], default: str | None = None) -> str:
         noted, wanted = notes.get(name), getattr(self, name)
@@ -123,7 +116,7 @@ def _read(path: Path) -> _Content:
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
     notes, rows = _json(text) if path.name.removesuffix(".gz").endswith(".json") else _csv(text)
-    return _Content(notes=notes, slots=_ordered(_slots(rows)))
+    return _Content(notes=notes, slots=ordered(set(_slots(rows))))
 
 
 def _csv(text: str) -> tuple[dict[str, str], Iterable[Mapping[str, Any]]]:
@@ -143,25 +136,17 @@ def _json(text: str) -> tuple[dict[str, str], Iterable[Mapping[str, Any]]]:
 
 
 def _slots(rows: Iterable[Mapping[str, Any]]) -> Iterator[PriceSlot]:
-    for number, row in enumerate(rows, start=1):
+    for nth, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise ValueError(f"slot {number} is no row with names")  # noqa: TRY004 - one family for a bad file
+            raise ValueError(f"slot {nth} is no row with names")  # noqa: TRY004 - one family for a bad file
         try:
             start, end = _instant(_member(row, _START)), _instant(_member(row, _END))
             Interval(start=start, end=end)
-            price = _price(_member(row, _PRICE))
+            price = number(_member(row, _PRICE))
         except ValueError as error:
-            raise ValueError(f"slot {number}: {error}") from error
+            raise ValueError(f"slot {nth}: {error}") from error
         if price is not None:
             yield PriceSlot(start=start, end=end, per_kwh=price)
-
-
-def _ordered(slots: Iterable[PriceSlot]) -> tuple[PriceSlot, ...]:
-    ordered = sorted(set(slots), key=lambda slot: slot.start)
-    clash = next((later for earlier, later in pairwise(ordered) if later.start < earlier.end), None)
-    if clash is not None:
-        raise ValueError(f"slots overlap at {clash.start} and differ")
-    return tuple(ordered)
 
 
 def _member(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -176,20 +161,3 @@ def _instant(value: Any) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"{value} has no offset; write {value}Z if it is UTC")
     return at.astimezone(UTC)
-
-
-def _price(value: Any) -> float | None:
-    try:
-        price = float(value)
-    except (TypeError, ValueError):
-        return None
-    return price if math.isfinite(price) and not isinstance(value, bool) else None
-
-
-def _unit(noted: str) -> str:
-    money, _, energy = noted.rpartition("/")
-    if energy == "kWh":
-        return "ct/kWh" if money.strip().lower() in _HUNDREDTHS else "kWh"
-    if energy == "MWh":
-        return "MWh"
-    raise PricesUnavailable(f"prices in {noted} cannot be used; known are {', '.join(PER_KWH)}")

@@ -166,6 +166,17 @@ def sureness(start: datetime, *, at: datetime, final: bool) -> PriceState:
     return PriceState.PRELIMINARY if start <= at else PriceState.FORECAST
 
 
+def number(told: object) -> float | None:
+    """Return a price as an answer has it, as text too; None for what is no finite number."""
+    if isinstance(told, bool) or not isinstance(told, (int, float, str)):
+        return None
+    try:
+        price = float(told)
+    except (ValueError, OverflowError):
+        return None
+    return price if math.isfinite(price) else None
+
+
 def epoch(seconds: float) -> datetime:
     """Return the instant so many seconds after 1970."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -8,6 +8,7 @@ from scheduler.prices.slots import (
     Row,
     floored,
     local_dates,
+    number,
     require_currency,
     require_one_of,
     require_unit,
@@ -130,3 +131,14 @@ def test_a_unit_must_be_understood_and_of_the_currency(unit, currency, why):
         require_unit(*fits)
     with pytest.raises(ValueError, match=why):
         require_unit(unit, currency)
+
+
+@pytest.mark.parametrize(
+    ("told", "price"),
+    [
+        *[(0, 0), (-500, -500), (7750.86, 7750.86), ("-0.5", -0.5), (" 1e2 ", 100)],
+        *[(none, None) for none in (None, True, "", "SN", "nan", "-inf", float("inf"), "1,5", [1], {}, 10**400)],
+    ],
+)
+def test_what_is_no_finite_number_is_no_price(told, price):
+    assert number(told) == price

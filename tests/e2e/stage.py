@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -87,6 +87,8 @@ class Setup:
     car: Mapping[str, Any] = field(default_factory=dict)
     home: Mapping[str, Any] = field(default_factory=dict)
     network_first_up_after_s: float = 0.0
+    grams: list[float] | None = None  # of CO2 per kWh in each hour of the day in UTC: a source of carbon, from a file
+    per_tonne: float = 0.0  # what its policy says a tonne is worth
 
 
 class Stage:
@@ -331,13 +333,20 @@ class Stage:
         """Write the hourly prices up to an instant, leaving out the hours named."""
         start = self.setup.start_at.replace(minute=0) - timedelta(days=7)
         end = until or start + timedelta(days=7 + self.setup.priced_days)
-        lines = ["start_utc,end_utc,price"]
-        while start < end:
-            if without is None or not without(start):
-                price = self.setup.daily[start.hour]
-                lines.append(f"{start:%Y-%m-%dT%H:%M:%SZ},{start + HOUR:%Y-%m-%dT%H:%M:%SZ},{price}")
-            start += HOUR
-        self.price_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        hours = [start + number * HOUR for number in range(round((end - start) / HOUR))]
+        told = [hour for hour in hours if without is None or not without(hour)]
+        self._write(self.price_file, told, self.setup.daily)
+        if self.setup.grams is not None:
+            self._write(self.carbon_file, hours, self.setup.grams, "# currency: gCO2", "# unit: gCO2/kWh")
+
+    @property
+    def carbon_file(self) -> Path:
+        """Where the carbon of the grid stands, with notes of its own."""
+        return self.directory / "carbon.csv"
+
+    def _write(self, path: Path, hours: Iterable[datetime], daily: Sequence[float], *notes: str) -> None:
+        rows = [f"{at:%Y-%m-%dT%H:%M:%SZ},{at + HOUR:%Y-%m-%dT%H:%M:%SZ},{daily[at.hour]}" for at in hours]
+        path.write_text("\n".join([*notes, "start_utc,end_utc,price", *rows, ""]), encoding="utf-8")
 
     def _settings(self) -> Settings:
         path = self.directory / "kwhen.toml"
@@ -357,6 +366,8 @@ class Stage:
         yield f'[storage]\nurl = "{setup.storage.format(self.directory)}"'
         yield f'[[prices]]\nname = "market"\nsource = "{setup.prices}"'
         yield from (f"{name} = {json.dumps(value)}" for name, value in self._source().items())
+        if setup.grams is not None:
+            yield f'[[prices]]\nname = "grid"\nsource = "file"\npath = "{self.carbon_file}"'
         yield f'[[home]]\nid = "home"\nuser_id = "user"\ntimezone = "{setup.timezone}"\ncurrency = "{self.currency}"'
         yield f'location_id = "{self.location.id}"\ncharger_ids = {json.dumps([c.id for c in self.posts])}'
         yield from (f"{name} = {json.dumps(value)}" for name, value in setup.home.items())
@@ -365,6 +376,8 @@ class Stage:
         yield '[[home.policy]]\nname = "minimum-soc"\nsoc_pct = 20'
         yield f'[[home.policy]]\nname = "ready-by"\nat = "{setup.ready_at}"\nsoc_pct = {setup.target_pct}'
         yield '[[home.policy]]\nname = "spot"\nsource = "market"'
+        if setup.grams is not None:
+            yield f'[[home.policy]]\nname = "carbon"\nsource = "grid"\nper_tonne = {setup.per_tonne}'
 
 
 def perform(story: Callable[[Stage], Awaitable[None]], *, broken: Collection[str] = (), **setup: Any) -> None:

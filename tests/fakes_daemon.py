@@ -30,7 +30,9 @@ from scheduler.core.model import (
     Verdict,
 )
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, Observation, PlaceFacet, Stamp
+from scheduler.core.pricing import GridCarbon, HomePrices, PaidSlot, SourceStatus
 from scheduler.core.terms import Price, PriceSlot, Stated, Target
+from scheduler.core.timeline import Interval
 from scheduler.ports import AlertChange, DecisionRecord, OverrideRecord, SessionRecord, SessionTotal
 from tests.fake_onboarding import FakeOnboarding
 
@@ -50,6 +52,27 @@ def price_slots() -> tuple[PriceSlot, ...]:
     return tuple(
         PriceSlot(start=start + i * HOUR, end=start + (i + 1) * HOUR, per_kwh=kwh) for i, kwh in enumerate(PRICES)
     )
+
+
+def paid_slots() -> tuple[PaidSlot, ...]:
+    """What the home pays in those hours: a quarter of VAT on the market price and a grid fee of 0.30."""
+    return tuple(
+        PaidSlot(
+            start=slot.start,
+            end=slot.end,
+            per_kwh=slot.per_kwh + 0.3 + (slot.per_kwh + 0.3) / 4,
+            state=slot.state,
+            parts=(("market", slot.per_kwh), ("grid-fee", 0.3), ("vat", (slot.per_kwh + 0.3) / 4)),
+        )
+        for slot in price_slots()
+    )
+
+
+def file_source(**changes: Any) -> SourceStatus:
+    """How the source of `make_daemon` is."""
+    series = PriceSeries(name="file", currency="NOK", slots=price_slots(), fetched_at=NOW - HOUR, zone="NO1")
+    known = {"series": series, "fetched_at": NOW - timedelta(minutes=3), "next_fetch_at": NOW + timedelta(minutes=12)}
+    return SourceStatus(**{"name": "file", "kind": "nord-pool", **known, **changes})
 
 
 def planned(start: datetime, minutes: int, per_kwh: float | None, *, published: bool = True) -> PlannedSlot:
@@ -103,7 +126,7 @@ def make_home(home_id: str = "lindgren", *specs: VehicleSpec, **changes: Any) ->
         charger_ids=("charger-1",),
         location_id="home-1",
         vehicles=specs or (VehicleSpec(id=POLLY, name="Polly"),),
-        policies=(PolicySpec(name="spot"), PolicySpec(name="ready-by")),
+        policies=(PolicySpec(name="spot", settings={"source": "file"}), PolicySpec(name="ready-by")),
     )
     return replace(home, **changes)
 
@@ -323,6 +346,9 @@ class FakeDaemon:
     asked: list[str] = field(default_factory=list)
     onboarding: FakeOnboarding = field(default_factory=FakeOnboarding)
     happenings: list[dict[str, Any]] = field(default_factory=list)
+    sources: list[SourceStatus] = field(default_factory=list)
+    paid: tuple[PaidSlot, ...] = field(default_factory=paid_slots)
+    carbon: tuple[GridCarbon, ...] = ()
     is_ready: bool = True
     refusal: KwhenError | None = None
 
@@ -357,6 +383,14 @@ class FakeDaemon:
 
     def policies(self) -> list[dict[str, str]]:
         return [{"home": h.id, "name": p.name, "status": "ready"} for h in self.home_list for p in h.policies]
+
+    def price_sources(self) -> list[SourceStatus]:
+        return self.sources
+
+    async def home_prices(self, home: Home, span: Interval) -> HomePrices:
+        self.asked.append(f"prices {home.id}")
+        inside = tuple(slot for slot in self.paid if slot.start >= span.start and slot.end <= span.end)
+        return HomePrices(span=span, slots=inside, carbon=self.carbon)
 
     def settings_shown(self) -> list[dict[str, str]]:
         return [
@@ -405,9 +439,8 @@ def make_daemon() -> FakeDaemon:
         )
     ]
     daemon.store.session_rows = [a_session()]
-    daemon.store.series = [
-        PriceSeries(name="file", currency="NOK", slots=price_slots(), fetched_at=NOW - HOUR, zone="NO1")
-    ]
+    daemon.sources = [file_source()]
+    daemon.store.series = [one.series for one in daemon.sources if one.series is not None]
     return daemon
 
 

@@ -6,7 +6,6 @@ Every answer is JSON; an error is a problem with `title`, `detail` and `remedy`.
 import inspect
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from scheduler.http import asking, views
 from scheduler.http.api_document import add_document
 from scheduler.http.api_events import add_feed
 from scheduler.http.api_onboarding import add_onboarding
+from scheduler.http.api_prices import add_prices
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
@@ -25,8 +25,6 @@ from scheduler.http.wishes import read_override
 from scheduler.ports import DecisionRecord
 
 DAEMON = web.AppKey("daemon", Daemon)
-
-PRICES_BACK = timedelta(hours=24)
 
 
 def api_app(daemon: Daemon) -> web.Application:
@@ -60,13 +58,13 @@ def add_api(app: web.Application, daemon: Daemon) -> None:
             web.get(f"{v1}/blobs/{{digest}}", _blob),
             web.get(f"{v1}/policies", _policies),
             web.get(f"{v1}/journal", _journal),
-            web.get(f"{v1}/prices", _prices),
             web.post(f"{v1}/reload", _reload),
             web.get(f"{v1}/webhook", _webhook),
             web.post(f"{v1}/webhook", _webhook_do),
         ]
     )
     add_onboarding(app, daemon)
+    add_prices(app, daemon)
     add_feed(app, daemon)
     add_document(app)
 
@@ -237,13 +235,6 @@ async def _journal(request: web.Request) -> web.Response:
     )
     last = events[-1].get("row", after) if events else after
     return web.json_response({"events": events, "next": last})
-
-
-async def _prices(request: web.Request) -> web.Response:
-    daemon = request.app[DAEMON]
-    now = daemon.clock.now()
-    since = asking.instant_of(request, "since", now) or now - PRICES_BACK
-    return web.json_response({"prices": [views.series_view(one) for one in await daemon.store.prices(since=since)]})
 
 
 async def _reload(request: web.Request) -> web.Response:

@@ -20,6 +20,8 @@ from scheduler.core.garage import (
     Spot,
 )
 from scheduler.core.model import Decision, Home, Override, Situation, VehicleSpec, VehicleState
+from scheduler.core.pricing import HomePrices, SourceStatus
+from scheduler.core.timeline import Interval
 from scheduler.http.problem import Problem
 from scheduler.ports import Clock, Store
 
@@ -150,6 +152,12 @@ class Daemon(Protocol):
     def policies(self) -> list[dict[str, str]]:
         """Return each policy of each home: `home`, `name`, `status`."""
 
+    def price_sources(self) -> Sequence[SourceStatus]:
+        """Return how each price source is, in the order of the configuration."""
+
+    async def home_prices(self, home: Home, span: Interval) -> HomePrices:
+        """Return what a kWh costs a home within a span of whole local days."""
+
     def settings_shown(self) -> list[dict[str, str]]:
         """Return each setting in force: `key`, `value` (secrets hidden) and `origin`."""
 
@@ -207,3 +215,16 @@ def vehicle_called(daemon: Daemon, text: str) -> Known:
             raise Problem(409, f"{text} could be several vehicles", detail=names, remedy="Give more of the id or name.")
     names = ", ".join(k.name for k in known) or "none is configured"
     raise Problem(404, f"no vehicle is called {text}", detail=f"Known: {names}.", remedy="`kwhen status` lists them.")
+
+
+def home_called(daemon: Daemon, text: str) -> Home:
+    """Return the home with this id, or with a unique beginning of it. Raises Problem: none (404), or several (409)."""
+    homes = daemon.homes()
+    found = [one for one in homes if one.id == text] or [one for one in homes if text and one.id.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(one.id for one in found)
+        raise Problem(409, f"{text} could be several homes", detail=names, remedy="Give more of the id.")
+    names = ", ".join(one.id for one in homes) or "none is configured"
+    raise Problem(404, f"no home is called {text}", detail=f"Known: {names}.", remedy="`kwhen status` lists them.")

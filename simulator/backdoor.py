@@ -1,7 +1,7 @@
 """Routes under `/_sim/`: the truth, and a hand on the world, for tests from another process."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from simulator.answers import Refusal, read_object
 from simulator.charger import Charger
 from simulator.deeds import CHARGER_DEEDS, VEHICLE_DEEDS
+from simulator.instants import zulu
 from simulator.keys import WEBHOOKS, WORLD
 from simulator.vehicle import Vehicle
 from simulator.world import World
@@ -47,6 +48,19 @@ async def prices(request: web.Request) -> web.Response:
     except (KeyError, ValueError) as error:
         raise Refusal(400, f"a parameter is missing or unknown: {error}") from error
     return web.json_response(zone.told(first, last))
+
+
+@routes.post("/_sim/prices")
+async def publish(request: web.Request) -> web.Response:
+    """Move the publication of a delivery day's prices in a zone: `at` is an instant, or null for never."""
+    body = await read_object(request, allowed=("zone", "day", "at"), required=("zone", "day", "at"))
+    try:
+        zone = request.app[WORLD].market.zones[body["zone"]]
+        at = None if body["at"] is None else datetime.fromisoformat(body["at"]).astimezone(UTC)
+        zone.late[date.fromisoformat(body["day"])] = at
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(400, f"{type(error).__name__}: {error}") from error
+    return web.json_response({"zone": zone.name, "late": {str(day): at and zulu(at) for day, at in zone.late.items()}})
 
 
 @routes.get("/_sim/requests")

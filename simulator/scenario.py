@@ -167,6 +167,7 @@ def owner_world(*, seed: int, start_at: datetime) -> World:
     charger that takes commands at once. The charger linked is the one that a car at home is plugged into.
     """
     world = World(seed=seed, start_at=start_at)
+    world.market.add(demo_zone(seed=seed))
     world.first_home = Home(point=OSLO, timezone="Europe/Oslo")
     world.accounts.brands = OWNERS_BRANDS
     return world
@@ -175,6 +176,7 @@ def owner_world(*, seed: int, start_at: datetime) -> World:
 def standalone_world(*, seed: int, start_at: datetime) -> World:
     """Return several users with vehicles and chargers: some plugged in at home, charging or idle, some away."""
     world = World(seed=seed, start_at=start_at)
+    world.market.add(demo_zone(seed=seed))
     family, spare = home(
         world, "user-oslo", at=OSLO, timezone="Europe/Oslo", chargers=[{"max_power_kw": 11.0}, {"max_power_kw": 7.4}]
     )

@@ -14,6 +14,9 @@ FULL_PCT = 100
 SOC_PCT = 80.0
 """Where a target stands that says neither a state of charge nor an energy: kind to the battery, enough for a day."""
 
+MOST_EVENTS = 60
+"""Of so many events of a calendar the nearest are stated: each makes planning longer, and nobody leaves more often."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Departure:
@@ -96,12 +99,16 @@ class ReadyBy:
             yield self._target(by, *self._asked(one), f"ready by {one.at:%Y-%m-%d %H:%M}")
 
     def _of_calendar(self, now: Situation) -> Iterator[Target]:
-        for one in now.departures:
-            if one.calendar == self.calendar and self.match.casefold() in one.title.casefold():
-                by = self._instant(one, now.home.timezone)
-                if by is not None and now.at < by <= now.at + now.limits.horizon:
-                    why = f"calendar {one.calendar}: {one.title}" if one.title else f"calendar {one.calendar}"
-                    yield self._target(by, *self._asked(one), why)
+        chosen = (
+            (self._instant(one, now.home.timezone), one)
+            for one in now.departures
+            if one.calendar == self.calendar and self.match.casefold() in one.title.casefold()
+        )
+        horizon = now.at + now.limits.horizon
+        coming = [(by, one) for by, one in chosen if by is not None and now.at < by <= horizon]
+        for by, one in sorted(coming, key=itemgetter(0))[:MOST_EVENTS]:
+            why = f"calendar {one.calendar}: {one.title}" if one.title else f"calendar {one.calendar}"
+            yield self._target(by, *self._asked(one), why)
 
     def _instant(self, one: CalendarDeparture, timezone: str) -> datetime | None:
         if one.day is None:

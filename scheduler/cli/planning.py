@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from scheduler.cli.bar_chart import ASCII, UNICODE
 from scheduler.cli.connection import Connection, vehicle_path
 from scheduler.cli.looking import battery, co2, money
 from scheduler.cli.options import CarArgument, JsonOption, SocketOption
-from scheduler.cli.plan_chart import ASCII, UNICODE, draw
+from scheduler.cli.plan_chart import draw
 from scheduler.cli.terminal import (
     BAD,
     QUIET,
@@ -81,11 +82,15 @@ def _sum(view: View) -> str:
 
 def _needs(view: View, now: datetime) -> None:
     for need in view["needs"]:
-        what = f"{need['soc_pct']:.0f} %" if need["soc_pct"] is not None else f"{need['energy_kwh']:.1f} kWh"
-        by = f"by {_at(need['by'], view, now)}" if need["by"] else "at once"
         latest = f", latest start {_at(need['latest_start_at'], view, now)}" if need["latest_start_at"] else ""
         missing = f"{need['energy_kwh']:.1f} kWh missing{latest}" if need["energy_kwh"] > 0 else "reached"
-        show((Styled(f"{need['policy']}: ", QUIET), f"{what} {by}, {missing}"))
+        why = Styled(f"  {need['why']}" if need["why"] else "", QUIET)
+        show((Styled(f"{need['policy']}: ", QUIET), f"{_goal(need, view, now)}, {missing}", why))
+
+
+def _goal(need: View, view: View, now: datetime) -> str:
+    what = f"{need['soc_pct']:.0f} %" if need["soc_pct"] is not None else f"{need['energy_kwh']:.1f} kWh"
+    return f"{what} by {_at(need['by'], view, now)}" if need["by"] else f"{what} at once"
 
 
 def _slots(view: View, now: datetime) -> None:
@@ -158,9 +163,11 @@ def _grounds(view: View) -> list[list[Cell]]:
     rows += [[Styled("because", QUIET), (f"{reason['text']} [{reason['code']}]")] for reason in view["reasons"]]
     if view["proposal"]:
         rows.append([Styled("command", QUIET), f"{view['proposal']['action']} ({view['proposal']['why']})"])
+    asked = datetime.fromisoformat(view["at"])
+    for need in view["plan"]["needs"]:
+        rows.append([Styled("for", QUIET), f"{_goal(need, view, asked)} ({need['why'] or need['policy']})"])
     plan_slots = view["plan"]["slots"]
     if plan_slots:
-        asked = datetime.fromisoformat(view["at"])
         told = [f"{_at(slot['start'], view, asked)}-{_at(slot['end'], view, asked)}" for slot in plan_slots[:6]]
         more = f" and {len(plan_slots) - 6} more" if len(plan_slots) > 6 else ""  # noqa: PLR2004
         rows.append([Styled("planned", QUIET), ", ".join(told) + more])

@@ -430,7 +430,7 @@ class Situation:
     observation: Observation
     limits: Limits = Limits()
     prices: tuple[PriceSeries, ...] = ()
-    departures: tuple[CalendarDeparture, ...] = ()  # of the home's calendars, ordered: today's and those of the horizon
+    departures: tuple[CalendarDeparture, ...] = ()  # of the home's calendars, ordered: from yesterday to the horizon
     session: Session | None = None
     command: Command | None = None
     recent: tuple[Command, ...] = ()

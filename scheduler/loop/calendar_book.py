@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from scheduler.core.calendar import local_days
+from scheduler.core.calendar import ONE_DAY, local_days
 from scheduler.core.errors import CalendarUnread, StoreError
 from scheduler.core.model import CalendarDeparture, Home
 from scheduler.core.timeline import Interval
@@ -21,8 +21,8 @@ log = structlog.get_logger()
 SPACE = "calendar"
 """Where in the store the last good answers are kept."""
 
-BACK, AHEAD = timedelta(days=2), timedelta(days=60)
-"""What is read of a calendar: today everywhere on earth, and so far ahead that a long silence does no harm."""
+BACK, AHEAD = timedelta(days=4), timedelta(days=60)
+"""What is read of a calendar: yesterday, and so far ahead that a long silence does no harm."""
 
 AGAIN = timedelta(days=1)
 """A calendar that does not change is read anew this often all the same: the days that are read move on."""
@@ -113,13 +113,14 @@ class CalendarBook:
         self._slices.clear()
 
     def of(self, home: Home, at: datetime, *, horizon: timedelta) -> tuple[CalendarDeparture, ...]:
-        """Return today's departures of a home's calendars and those up to the day on which the horizon ends, ordered.
+        """Return the departures of a home's calendars from yesterday to the day on which the horizon ends, ordered.
 
-        The same for a whole local day, so that a decision does not change for the clock alone.
+        What is over counts for the sessions that end. They stay the same for a whole local day, so that a decision does
+        not change for the clock alone.
         """
         if not home.calendars or not self._known:
             return ()
-        days = local_days(at, horizon, home.timezone)
+        days = local_days(at - ONE_DAY, horizon + ONE_DAY, home.timezone)
         key = (home.timezone, home.calendars, days)
         if key not in self._slices:
             if len(self._slices) >= MOST_SLICES:

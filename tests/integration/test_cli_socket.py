@@ -182,6 +182,15 @@ def test_plan_says_what_will_be_missing_and_what_gave_way(kwhen, daemon):
     assert "3.0 kWh will be missing: too little time" in kwhen("plan", "Polly")[1]
 
 
+@pytest.mark.parametrize("command", ["plan", "explain"])
+def test_what_a_departure_is_for_is_named(kwhen, daemon, command):
+    situation, decision = daemon.newest[POLLY]
+    (need,) = decision.plan.needs
+    plan = replace(decision.plan, needs=(replace(need, why="calendar family: Airport"),))
+    daemon.newest[POLLY] = (situation, replace(decision, plan=plan))
+    assert "calendar family: Airport" in kwhen(command, "Polly")[1]
+
+
 def test_explain_takes_the_local_time_of_the_home(kwhen, daemon):
     daemon.store.decision_rows.append(
         DecisionRecord(

@@ -235,13 +235,13 @@ async def test_a_home_in_another_zone_is_read_for_at_once(shelf):
     assert shelf.sources[0].asked[-1][2], "it was asked anew"
 
 
-async def test_today_and_the_days_of_the_horizon_are_given_and_stay_the_same_all_day():
-    hours = (-13.5, -12.5, 24, 8 * 24 + 10, 8 * 24 + 11.5)
+async def test_yesterday_and_the_days_of_the_horizon_are_given_and_stay_the_same_all_day():
+    hours = (-37.5, -36.5, 24, 8 * 24 + 10, 8 * 24 + 11.5)
     shelf = Shelf(Source(holds=tuple(flight(START + h * HOUR, f"{h}") for h in hours)))
     await shelf.live(MINUTE)
     morning, evening = (shelf.book.of(shelf.homes[0], START + n * HOUR, horizon=WEEK) for n in (-12, 10))
     assert morning is evening
-    assert [one.title for one in morning] == ["-12.5", "24", "202"]
+    assert [one.title for one in morning] == ["-36.5", "24", "202"]
     assert shelf.book.of(shelf.homes[0], START + 12 * HOUR, horizon=WEEK) is not morning
 
 

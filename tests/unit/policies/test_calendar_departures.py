@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 
-from policies.schedule.ready_by import Departure, ReadyBy
+from policies.schedule.ready_by import MOST_EVENTS, Departure, ReadyBy
 from scheduler.core.model import CalendarDeparture
 from tests.unit.policies.builders import AT, situation, utc
 
@@ -74,6 +74,12 @@ def test_an_energy_and_a_state_of_charge_at_one_instant_both_hold():
 )
 def test_it_speaks_of_what_comes_within_the_horizon(after, stated):
     assert bool(told(ReadyBy(calendar="f"), CalendarDeparture(calendar="f", at=AT + after))) is stated
+
+
+def test_of_a_crowd_of_events_the_nearest_count():
+    crowd = [CalendarDeparture(calendar="f", at=AT + n * timedelta(minutes=5)) for n in range(1, 500)]
+    stated = list(ReadyBy(calendar="f").terms(situation(departures=crowd)))
+    assert [term.by for term in stated] == [one.at for one in crowd[:MOST_EVENTS]]
 
 
 def test_without_a_calendar_no_event_counts():

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.cli.plan_chart import ASCII, MARGIN, draw
+from scheduler.cli.bar_chart import ASCII, MARGIN
+from scheduler.cli.plan_chart import draw
 from scheduler.cli.terminal import GOOD
 
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)

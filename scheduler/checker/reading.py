@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scheduler.checker.commands import Dwell, Fence, OneAtATime, OneEffect, Quota, Recall, WriteFirst
+from scheduler.checker.courtesy import RandomDelay
 from scheduler.checker.deadline import Deadline
 from scheduler.checker.gate import Evidence, Mode, Place, Plugged, QuietRestart
 from scheduler.checker.intake import Once, TimeForward
@@ -16,7 +17,7 @@ from scheduler.checker.user import UserWins
 RULES: tuple[type[Rule], ...] = (
     Evidence, Place, Plugged, Mode, OneAtATime, WriteFirst, OneEffect, Quota, Dwell, UserWins, Reserve,
     PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Fence, TimeForward, Once, QuietRestart, Recall,
-    Deadline,
+    RandomDelay, Deadline,
 )  # fmt: skip
 
 

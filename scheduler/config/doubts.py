@@ -7,6 +7,7 @@ from typing import Any
 from policies.schedule.minimum_soc import MinimumSoc
 from policies.schedule.price_limit import PriceLimit
 from policies.schedule.quiet_hours import QuietHours
+from policies.schedule.random_delay import RandomDelay
 from policies.schedule.ready_by import ReadyBy
 from policies.tariff.carbon import Carbon
 from policies.tariff.spot import Spot
@@ -21,7 +22,7 @@ from scheduler.core.errors import KwhenError
 from scheduler.core.model import Home, Mode
 from scheduler.plugins import Registry
 
-ASK_FOR_NOTHING = (MinimumSoc, PriceLimit, QuietHours, Carbon, *TARIFFS)
+ASK_FOR_NOTHING = (MinimumSoc, PriceLimit, QuietHours, RandomDelay, Carbon, *TARIFFS)
 """These alone never make a car charge beyond its reserve."""
 
 

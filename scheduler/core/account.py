@@ -61,6 +61,7 @@ def account(problem: Problem, board: Board, runs: Sequence[Run]) -> Plan:
         rung=problem.prices.rung,
         cost=sum(known, 0.0) if len(known) == len(slots) else None,
         asks=True,
+        start_by=problem.start_by,
     )
 
 

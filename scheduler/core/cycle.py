@@ -169,6 +169,7 @@ def situation_of(
         override=state.override,
         learned=state.learned,
         committed=state.committed,
+        turned=state.turned,
         refreshed_at=state.refreshed_at,
         alerts=state.alerts,
         gone=state.gone,

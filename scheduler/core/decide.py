@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from scheduler.core.alerts import AHEAD, alerts
 from scheduler.core.battery import Charge, estimate_soc
 from scheduler.core.command import Why
+from scheduler.core.delay import delay, turn
 from scheduler.core.desire import Want, latest_start, want
 from scheduler.core.dispatch import Dispatch, dispatch
 from scheduler.core.energy import usable_capacity_kwh
 from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, settled_at
 from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Quality, Reason, Situation, Verdict
-from scheduler.core.needs import missing_kwh
+from scheduler.core.needs import longest_delay, missing_kwh
 from scheduler.core.planner import plan as make_plan
 from scheduler.core.tracking import next_look
 
@@ -45,7 +46,9 @@ def decide(now: Situation) -> Decision:
         return _not_ours(now, charge, verdict, code="away")
     plan = make_plan(now)
     wanted = want(now, plan, charge)
-    done = dispatch(now, plan, charge, wanted)
+    turned = turn(now, wanted.desired)
+    put_off = delay(now, plan, wanted, turned)
+    done = dispatch(now, plan, charge, wanted, put_off)
     refresh = _refresh(now, wanted, done)
     return Decision(
         verdict=done.verdict,
@@ -60,6 +63,9 @@ def decide(now: Situation) -> Decision:
         next_due_at=_earlier(_next_due(now, plan, wanted, done, refreshing=refresh), _filled_at(now, plan, charge)),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
+        turned=turned,
+        delay=put_off,
+        longest_delay=longest_delay(now),
     )
 
 
@@ -78,6 +84,7 @@ def _not_ours(now: Situation, charge: Charge, verdict: Verdict, *, code: str) ->
         next_due_at=_watch(now, None),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
+        turned=now.turned,
     )
 
 

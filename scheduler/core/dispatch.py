@@ -9,9 +9,22 @@ from datetime import datetime, timedelta
 
 from scheduler.core.battery import Charge
 from scheduler.core.command import Action, Command, CommandState, Why
+from scheduler.core.delay import told
 from scheduler.core.desire import Want, charge_why, latest_start, minimum_soc
 from scheduler.core.gate import gate
-from scheduler.core.model import Desired, HoldMode, Mode, Place, Plan, Proposal, Quality, Reason, Situation, Verdict
+from scheduler.core.model import (
+    Delay,
+    Desired,
+    HoldMode,
+    Mode,
+    Place,
+    Plan,
+    Proposal,
+    Quality,
+    Reason,
+    Situation,
+    Verdict,
+)
 from scheduler.core.needs import claims
 from scheduler.core.observation import Delivery
 from scheduler.core.terms import decisive
@@ -50,8 +63,11 @@ def published_now(now: Situation) -> bool:
     return bool(prices) and all(covered)
 
 
-def dispatch(now: Situation, plan: Plan, charge: Charge, wanted: Want) -> Dispatch:
-    """Return the command that closes the gap between desired and observed, or what stands against it."""
+def dispatch(now: Situation, plan: Plan, charge: Charge, wanted: Want, delay: Delay | None = None) -> Dispatch:
+    """Return the command that closes the gap between desired and observed, or what stands against it.
+
+    A random delay, where there is one, speaks last of all rules: what would not be sent anyway waits for nothing.
+    """
     verdict = gate(now, for_user=wanted.why is Why.USER)
     charging = now.observation.charge.charging
     if wanted.desired is Desired.LEAVE or now.observation.charge.plugged is not True:
@@ -71,6 +87,7 @@ def dispatch(now: Situation, plan: Plan, charge: Charge, wanted: Want) -> Dispat
         or _unkept(now, action, wanted)
         or (_start_refused(now, wanted) if action is Action.START else _stop_refused(now, plan, charge, wanted))
         or _restraint(now, plan, action, wanted)
+        or _put_off(now, wanted, delay)
         or _observing(now, action)
     )
     if objection is not None:
@@ -82,7 +99,8 @@ def dispatch(now: Situation, plan: Plan, charge: Charge, wanted: Want) -> Dispat
             blocked_by=objection.reason.code,
         )
     proposal = Proposal(action=action, why=wanted.why, resume_at=wanted.resume_at, rests_on=wanted.rests_on)
-    return Dispatch(command=proposal, verdict=verdict)
+    drawn = () if delay is None else (told(delay, wanted.desired),)
+    return Dispatch(command=proposal, verdict=verdict, reasons=drawn)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +138,13 @@ def _not_ours(now: Situation, action: Action) -> Objection | None:
         (able is False, "incapable", f"The car cannot be asked to {action} now: see its interventions."),
     )
     return next((_against(code, text) for holds, code, text in objections if holds), None)
+
+
+def _put_off(now: Situation, wanted: Want, delay: Delay | None) -> Objection | None:
+    """U1: an edge of the plan is acted on after its random delay."""
+    if delay is None or now.at >= delay.until:
+        return None
+    return Objection(reason=told(delay, wanted.desired), until=delay.until)
 
 
 def _observing(now: Situation, action: Action) -> Objection | None:

@@ -24,7 +24,8 @@ def need_key(decision: Decision, at: datetime) -> str:
         (n.policy, n.soc_pct, round(n.energy_kwh, 1), n.by, n.lst_at and n.lst_at.replace(second=0, microsecond=0))
         for n in plan.needs
     ]
-    return hashed((slots, needs, round(decision.soc_pct or -1)))
+    put_off = None if decision.delay is None else decision.delay.until
+    return hashed((slots, needs, round(decision.soc_pct or -1), decision.longest_delay, put_off))
 
 
 def input_key(now: Situation) -> tuple[object, ...]:

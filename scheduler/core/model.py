@@ -323,7 +323,7 @@ class Need:
     """Energy for one target. `energy_kwh` is on the grid side, from now, pessimistic.
 
     `lst_at` is the latest start: from it, charging in every permitted interval still meets the need `R_out` before
-    `by`, learned START latency included. `by=None` is at once.
+    `by`, learned START latency and the greatest random delay included. `by=None` is at once.
     """
 
     policy: str
@@ -373,6 +373,7 @@ class Plan:
     rung: PriceRung = PriceRung.NOW
     cost: float | None = None
     asks: bool = False  # something asks for energy; without it the desired state is "leave alone"
+    start_by: datetime | None = None  # from then on no random delay may put off a START; None without one
 
     def slot_at(self, at: datetime) -> PlannedSlot | None:
         """Return the planned slot that covers the instant."""
@@ -389,6 +390,31 @@ class Desired(StrEnum):
     CHARGE = "charge"
     HOLD = "hold"
     LEAVE = "leave"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """Since which edge of the plan what should be is what it is, in this session.
+
+    `edge_at` is None where no edge brought it: after a plug-in, and after a person's wish (`wish_at`) began or ended.
+    """
+
+    desired: Desired
+    edge_at: datetime | None = None
+    wish_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delay:
+    """The random delay of an edge of the plan: how long was drawn, and until when nothing is sent for it.
+
+    `cut`: the latest start leaves no time to wait for all of it.
+    """
+
+    edge_at: datetime
+    drawn_s: int
+    until: datetime
+    cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -438,6 +464,7 @@ class Situation:
     overdue: tuple[Overdue, ...] = ()
     learned: Learned = Learned()
     committed: tuple[Interval, ...] = ()  # planned spans that have begun or are next (S13)
+    turned: Turn | None = None  # as of the last decision
     refreshed_at: datetime | None = None
     alerts: tuple[str, ...] = ()  # codes raised now
     gone: bool = False  # the provider no longer knows the vehicle
@@ -470,6 +497,9 @@ class Decision:
     override: Override | None = None  # a person's hand was read (hands off)
     soc_pct: float | None = None
     soc_quality: Quality = Quality.UNKNOWN
+    turned: Turn | None = None
+    delay: Delay | None = None  # of what is wanted now, over or not (U1)
+    longest_delay: timedelta = timedelta(0)  # the greatest that may be drawn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -487,6 +517,7 @@ class VehicleState:
     overdue: tuple[Overdue, ...] = ()
     learned: Learned = Learned()
     committed: tuple[Interval, ...] = ()
+    turned: Turn | None = None
     watched: tuple[Overdue, ...] = ()  # targets not yet due, as last stated
     desired: Desired | None = None  # of the last decision
     alerts: tuple[str, ...] = ()  # codes raised now

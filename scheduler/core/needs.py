@@ -14,7 +14,7 @@ from enum import IntEnum
 from scheduler.core.battery import Charge
 from scheduler.core.energy import FULL_PCT, grid_energy, missing_energy, start_latency, usable_capacity_kwh
 from scheduler.core.model import Override, Quality, Situation, Will
-from scheduler.core.terms import Block, Stated, Target
+from scheduler.core.terms import Block, RandomDelay, Stated, Target
 from scheduler.core.timeline import Interval, merge
 
 ENOUGH_SESSIONS = 20
@@ -125,9 +125,19 @@ def missing_kwh(soc_pct: float, target_pct: float, capacity: float) -> float:
 
 
 def reserved_deadline(situation: Situation, by: datetime) -> datetime:
-    """Return the instant by which the plan means to be done: the home's slack and the START latency before `by`."""
+    """Return the instant by which the plan means to be done.
+
+    That is so long before `by` as the home's slack, the START latency and the greatest random delay take together.
+    """
     slack = situation.home.slack
-    return by - (situation.limits.r_out if slack is None else slack) - start_latency(situation)
+    slack = situation.limits.r_out if slack is None else slack
+    return by - slack - start_latency(situation) - longest_delay(situation)
+
+
+def longest_delay(situation: Situation) -> timedelta:
+    """Return the greatest random delay that any policy asks for; nothing without one."""
+    stated = [s.term.longest for s in situation.terms if isinstance(s.term, RandomDelay)]
+    return max(stated, default=timedelta(0))
 
 
 def latest_start(*, at: datetime, seconds: float, deadline: datetime, not_permitted: Iterable[Interval]) -> datetime:

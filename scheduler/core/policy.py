@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 from scheduler.core.model import Situation
-from scheduler.core.terms import TERM_TYPES, MinDwell, Price, PriceSlot, PriceState, StartCost, Term
+from scheduler.core.terms import TERM_TYPES, MinDwell, Price, PriceSlot, PriceState, RandomDelay, StartCost, Term
 from scheduler.core.timeline import Interval
 
 KWHEN_API = 1
@@ -27,6 +27,9 @@ OLDEST = timedelta(days=2)
 FARTHEST = timedelta(days=400)
 """No term reaches further into the future."""
 
+LONGEST_DELAY = timedelta(minutes=30)
+"""No random delay may be longer."""
+
 _TERM_CLASSES = frozenset(TERM_TYPES.values())
 
 _NUMBER = (int, float)
@@ -34,7 +37,7 @@ _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {
     "start": datetime, "end": datetime, "by": datetime, "per_kwh": _NUMBER, "state": PriceState, "why": str,
     "soc_pct": _NUMBER, "energy_kwh": _NUMBER, "even_below_minimum": bool, "amount": _NUMBER, "duration": timedelta,
-    "interval": Interval, "slots": tuple, "billed": bool,
+    "interval": Interval, "slots": tuple, "billed": bool, "longest": timedelta,
 }  # fmt: skip
 """What the members of terms hold, by name."""
 
@@ -72,6 +75,8 @@ def _faults_of_term(term: Any, at: datetime) -> Iterator[str]:
         yield "MinDwell.duration is negative"
     if isinstance(term, StartCost) and term.amount < 0:
         yield "StartCost.amount is negative"
+    if isinstance(term, RandomDelay) and not timedelta(0) <= term.longest <= LONGEST_DELAY:
+        yield f"RandomDelay.longest is {term.longest}, not within 0 and {LONGEST_DELAY}"
 
 
 def _faults(owner: Any, name: str, at: datetime) -> Iterator[str]:

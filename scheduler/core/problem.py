@@ -17,6 +17,7 @@ from scheduler.core.needs import (
     barriers,
     full_kwh,
     latest_start,
+    longest_delay,
     missing_kwh,
     reserved_deadline,
     stopping,
@@ -72,8 +73,11 @@ class Problem:
         beyond_s = max(0.0, (early - self.end_at).total_seconds())
         return max(0.0, self.seconds(claim) - beyond_s), self.offset_s(early), self.offset_s(by)
 
-    def latest_start(self, claim: Claim) -> datetime | None:
-        """Return the claim's latest start, counting all that is due by then; None when there is nothing to start."""
+    def latest_start(self, claim: Claim, *, without: timedelta = timedelta(0)) -> datetime | None:
+        """Return the claim's latest start, counting all that is due by then; None when there is nothing to start.
+
+        `without` is a part of the reserve that is left out.
+        """
         if self.seconds(claim) == 0:
             return None
         if claim.by is None:
@@ -82,9 +86,16 @@ class Problem:
         return latest_start(
             at=self.now.at,
             seconds=max(self.seconds(c) for c in due_by_then),
-            deadline=reserved_deadline(self.now, claim.by),
+            deadline=reserved_deadline(self.now, claim.by) + without,
             not_permitted=stopping(claim, self.walls),
         )
+
+    @property
+    def start_by(self) -> datetime | None:
+        """From when on no random delay may put off a START: the latest start without it. None without a delay."""
+        longest = longest_delay(self.now)
+        found = [self.latest_start(claim, without=longest) for claim in self.claims if longest]
+        return min((at for at in found if at is not None), default=None)
 
     @property
     def dated(self) -> list[Claim]:

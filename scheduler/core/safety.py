@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from scheduler.core.model import Plan, Situation
 from scheduler.core.planner import plan
-from scheduler.core.terms import StartCost, of_type
+from scheduler.core.terms import RandomDelay, StartCost, of_type
 from scheduler.core.timeline import merge
 
 ALIKE_KWH = 0.01
@@ -17,8 +17,9 @@ NOTHING = timedelta(0)
 def price_of_safety(situation: Situation) -> float | None:
     """Return what the plan costs beyond one without the margins, never negative [home currency, starts included].
 
-    The margins are the slack before departures (`R_out`), the time to resume before the latest start (`R_stop`), and
-    the latency of a START. None where a price is unknown, or where the two do not bring the same energy.
+    The margins are the slack before departures (`R_out`), the time to resume before the latest start (`R_stop`), the
+    latency of a START and the greatest random delay. None where a price is unknown, or where the two do not bring the
+    same energy.
     """
     safe, bold = plan(situation), plan(without_margins(situation))
     if safe.cost is None or bold.cost is None or abs(_energy_kwh(safe) - _energy_kwh(bold)) > ALIKE_KWH:
@@ -33,6 +34,7 @@ def without_margins(situation: Situation) -> Situation:
         limits=replace(situation.limits, r_out=NOTHING, r_stop=NOTHING),
         home=replace(situation.home, slack=NOTHING),
         learned=replace(situation.learned, start_latency_s=0.0),
+        terms=tuple(stated for stated in situation.terms if not isinstance(stated.term, RandomDelay)),
     )
 
 

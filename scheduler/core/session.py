@@ -119,7 +119,7 @@ def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleStat
         started_since=plugged_at if seen.charge.charging else None,
         max_kw=seen.charge.power_kw or 0.0,
     )
-    state = replace(state, session=session, overdue=(), watched=(), committed=())
+    state = replace(state, session=session, overdue=(), watched=(), committed=(), turned=None)
     return state, [{"k": "PLUG", "op": "in"}]
 
 
@@ -154,6 +154,7 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
         overdue=(),
         watched=(),
         committed=(),
+        turned=None,
         learned=learned,
         desired=None,
     )

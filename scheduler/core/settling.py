@@ -43,7 +43,8 @@ class Settled:
 def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str, new_id: Callable[[], str]) -> Settled:
     """Turn the decision into the state to keep and the things to do. An intent is durable before it is sent."""
     state = replace(state, overdue=now.overdue, watched=_watched(now), desired=decision.desired)
-    state = replace(state, committed=_commitment(decision, now.at), next_due_at=decision.next_due_at)
+    state = replace(state, committed=_commitment(decision, now.at), turned=decision.turned)
+    state = replace(state, next_due_at=decision.next_due_at)
     state, events = told(state, now, decision)
     commands: list[Command] = []
     cancel = watch = None
@@ -162,6 +163,9 @@ def _intended(
         "resume": ns(command.resume_at),
         "rests": proposal.rests_on,
     }
+    if decision.delay is not None:
+        drawn = decision.delay
+        intent |= {"edge": ns(drawn.edge_at), "delay_s": drawn.drawn_s, "cut": drawn.cut}
     send = {"k": "SEND", "cmd": command.id, "act": command.action}
     state = replace(state, command=command)
     return state, command, [*lines, intent, send], [*changed, command]

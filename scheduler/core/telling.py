@@ -121,5 +121,17 @@ def _need_lines(state: VehicleState, now: Situation, decision: Decision) -> list
         "price_q": plan.rung,
         "min_soc": minimum_soc(now),
     }
-    slots = [[ns(s.start), ns(s.end)] for s in plan.slots]
+    if decision.longest_delay:
+        need["longest_s"] = decision.longest_delay.total_seconds()
+    spans = [*_outlasting(now, decision), *(s.interval for s in plan.slots)]
+    slots = [[ns(s.start), ns(s.end)] for s in spans]
     return [need, {"k": "PLAN", "plan": hashed(slots), "slots": slots, "by": "built-in"}]
+
+
+def _outlasting(now: Situation, decision: Decision) -> tuple[Interval, ...]:
+    """Return how long a car goes on to charge because its STOP is put off at random: planned time, too (E3)."""
+    delay = decision.delay
+    if delay is None or decision.desired is not Desired.HOLD or now.observation.charge.charging is not True:
+        return ()
+    end = min([delay.until, *(slot.start for slot in decision.plan.slots)])
+    return (Interval(start=now.at, end=end),) if end > now.at else ()

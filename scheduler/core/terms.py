@@ -136,13 +136,24 @@ class MinDwell:
     why: str = "minimum dwell"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomDelay:
+    """Put off what begins or ends by the plan by a random time of up to `longest`. Of several the longest counts.
+
+    The time is drawn once for each edge of the plan and each vehicle, by the core.
+    """
+
+    longest: timedelta
+    why: str = "random delay"
+
+
 T = TypeVar("T")
 
-Term = Price | Target | Block | Run | PriceLimit | Opportunity | StartCost | MinDwell
+Term = Price | Target | Block | Run | PriceLimit | Opportunity | StartCost | MinDwell | RandomDelay
 
 TERM_TYPES: dict[str, type[Term]] = {
     "price": Price, "target": Target, "block": Block, "run": Run, "price-limit": PriceLimit,
-    "opportunity": Opportunity, "start-cost": StartCost, "min-dwell": MinDwell,
+    "opportunity": Opportunity, "start-cost": StartCost, "min-dwell": MinDwell, "random-delay": RandomDelay,
 }  # fmt: skip
 """The name of each term wherever one is written down (stored situations, `kwhen plan --json`)."""
 

@@ -58,7 +58,7 @@ def plan_of(daemon: Daemon, known: Known) -> views.View:
         return head | {"slots": [], "needs": [], "prices": [], "why": "Not seen yet."}
     situation, decision = last
     told = views.decision_view(decision, situation, known.home.timezone)
-    wanted = {key: told[key] for key in ("decided_at", "desired", "soc_pct", "soc_quality", "target", "why")}
+    wanted = {key: told[key] for key in ("decided_at", "desired", "soc_pct", "soc_quality", "target", "delay", "why")}
     return head | wanted | _planned(situation, decision)
 
 

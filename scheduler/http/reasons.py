@@ -6,6 +6,7 @@ from typing import Any
 
 from scheduler.core.energy import gained_pct, start_latency, usable_capacity_kwh
 from scheduler.core.model import Decision, Need, Plan, Situation, Will
+from scheduler.core.needs import longest_delay
 from scheduler.core.prices import curve
 from scheduler.core.terms import (
     TERM_TYPES,
@@ -15,6 +16,7 @@ from scheduler.core.terms import (
     Price,
     PriceSlot,
     PriceState,
+    RandomDelay,
     Run,
     StartCost,
     Stated,
@@ -60,6 +62,7 @@ def margins(situation: Situation) -> View:
         "slack_s": slack.total_seconds(),
         "resume_s": situation.limits.r_stop.total_seconds(),
         "start_latency_s": start_latency(situation).total_seconds(),
+        "random_delay_s": longest_delay(situation).total_seconds(),
     }
 
 
@@ -168,7 +171,7 @@ def _term(plan: Plan, stated: Stated) -> View:
             to = _gave_way_to(plan, stated.policy, term.why)
             charged_s = _inside(plan, term.interval).total_seconds()
             return view | {"outcome": "gave way" if to else "kept", "charged_s": charged_s, "to": to}
-        case Price() | StartCost() | MinDwell():
+        case Price() | StartCost() | MinDwell() | RandomDelay():
             return view | {"outcome": "counted"}
         case _:
             to = _gave_way_to(plan, stated.policy, term.why)

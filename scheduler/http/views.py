@@ -123,7 +123,8 @@ def decision_view(decision: Decision | None, now: Situation | None, timezone: st
     if decision is None:
         return {
             "decided_at": None, "verdict": None, "desired": None, "soc_pct": None, "soc_quality": Quality.UNKNOWN.value,
-            "target": None, "next_start_at": None, "next_due_at": None, "proposal": None, "reasons": [], "why": "",
+            "target": None, "next_start_at": None, "next_due_at": None, "proposal": None, "delay": None, "reasons": [],
+            "why": "",
         }  # fmt: skip
     at = now.at if now is not None else at
     assert at is not None
@@ -138,6 +139,7 @@ def decision_view(decision: Decision | None, now: Situation | None, timezone: st
         "next_start_at": rfc3339(decision.plan.next_start(at)),
         "next_due_at": rfc3339(decision.next_due_at),
         "proposal": plain(decision.command),
+        "delay": plain(decision.delay),
         "reasons": [
             {"code": reason.code, "text": sentences.localised(reason.text, at=at, timezone=timezone)}
             for reason in decision.reasons

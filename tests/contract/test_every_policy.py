@@ -21,6 +21,7 @@ SETTINGS = {
     "minimum-soc": {"soc_pct": 25},
     "off-peak": {"windows": [NIGHT, {"start": "13:30", "end": "14:00"}]},
     "quiet-hours": {"windows": [NIGHT], "even_below_minimum": True},
+    "random-delay": {"longest_s": 1800, "avoid_peaks": True},
     "price-limit": {"per_kwh": 0.2},
     "opportunity": {"soc_pct": 90, "per_kwh": -0.01},
     "flat": {"per_kwh": 0.3},

@@ -68,6 +68,7 @@ class Setup:
 
     `prices` says who tells them: `file`, or the simulated service of `nord-pool`, `octopus`, `tibber` or
     `entso-e`, in slots of `step_min`; `market` may change them before the daemon asks.
+    `policies` come after the usual ones.
     """
 
     start_at: datetime = START_AT
@@ -86,6 +87,7 @@ class Setup:
     market: Callable[[Zone], None] | None = None
     car: Mapping[str, Any] = field(default_factory=dict)
     home: Mapping[str, Any] = field(default_factory=dict)
+    policies: tuple[Mapping[str, Any], ...] = ()
     network_first_up_after_s: float = 0.0
     grams: list[float] | None = None  # of CO2 per kWh in each hour of the day in UTC: a source of carbon, from a file
     per_tonne: float = 0.0  # what its policy says a tonne is worth
@@ -378,6 +380,9 @@ class Stage:
         yield '[[home.policy]]\nname = "spot"\nsource = "market"'
         if setup.grams is not None:
             yield f'[[home.policy]]\nname = "carbon"\nsource = "grid"\nper_tonne = {setup.per_tonne}'
+        for policy in setup.policies:
+            yield "[[home.policy]]"
+            yield from (f"{name} = {json.dumps(value)}" for name, value in policy.items())
 
 
 def perform(story: Callable[[Stage], Awaitable[None]], *, broken: Collection[str] = (), **setup: Any) -> None:

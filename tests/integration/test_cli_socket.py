@@ -166,7 +166,7 @@ def test_plan_gives_its_reasons_term_by_term_as_json(kwhen):
         ("spot", "price", "counted"),
     ]
     assert [slot["soc_pct"] for slot in told["slots"]] == [50.9, 64.1, 76.2]
-    assert set(told["safety"]) == {"price", "slack_s", "resume_s", "start_latency_s"}
+    assert set(told["safety"]) == {"price", "slack_s", "resume_s", "start_latency_s", "random_delay_s"}
 
 
 def test_plan_says_why_there_is_none(kwhen, daemon):

@@ -17,6 +17,7 @@ from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.decide import decide
 from scheduler.core.model import (
     Decision,
+    Desired,
     Hand,
     HoldMode,
     Learned,
@@ -27,6 +28,7 @@ from scheduler.core.model import (
     PolicySpec,
     PriceSeries,
     Situation,
+    Turn,
     Will,
 )
 from scheduler.core.observation import Delivery, Observation, Stamp
@@ -37,7 +39,7 @@ from tests.unit.core.builders import NOW, price_slots, situation
 TABLES = frozenset(
     {
         "shows", "at", "prices", "prices_from_h", "prices_published", "car", "home", "vehicle", "session", "limits",
-        "learned", "world", "override", "overdue", "pending", "recent", "committed", "policy", "expect",
+        "learned", "world", "override", "overdue", "pending", "recent", "committed", "turned", "policy", "expect",
     }
 )  # fmt: skip
 CHARGE = {"plugged", "charging", "power_kw", "full", "limit_pct"}
@@ -48,6 +50,7 @@ ENUMS = {
     "will": Will,
     "by": Hand,
     "action": Action,
+    "desired": Desired,
     "why": Why,
     "state": CommandState,
 }
@@ -91,6 +94,7 @@ def _situation(told: Mapping[str, Any]) -> Situation:
         committed=tuple(
             Interval(start=at + timedelta(hours=a), end=at + timedelta(hours=b)) for a, b in told.get("committed", [])
         ),
+        turned=Turn(**_made(told["turned"], at)) if "turned" in told else None,
         **_world(told.get("world", {}), at),
     )
     if now.observation.charge.plugged is not True and "session" not in told:
@@ -267,6 +271,7 @@ def found(decision: Decision, at: datetime) -> dict[str, Any]:
         "look": decision.look,
         "refresh": decision.refresh,
         "next_due_min": _minutes_until(decision.next_due_at, at),
+        "delay_s": None if decision.delay is None else decision.delay.drawn_s,
     }
 
 

@@ -59,7 +59,7 @@ def test_a_violation_is_a_value():
 
 def test_every_rule_has_an_id_of_the_invariants():
     listed = {rule.code for rule in RULES}
-    assert listed == {f"S{n}" for n in (*range(2, 13), 14, 16, 17, 25, 26)} | {"S1", "S1a", "L1"}
+    assert listed == {f"S{n}" for n in (*range(2, 13), 14, 16, 17, 25, 26)} | {"S1", "S1a", "L1", "U1"}
 
 
 def test_it_loads_nothing_of_the_daemon():

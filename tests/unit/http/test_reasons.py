@@ -100,7 +100,8 @@ def test_what_a_person_wants_comes_first_and_a_silent_policy_last():
 
 
 def test_margins_name_the_slack_that_holds():
-    assert margins(situation()) == {"slack_s": 1800.0, "resume_s": 1800.0, "start_latency_s": 60.0}
+    kept = {"slack_s": 1800.0, "resume_s": 1800.0, "start_latency_s": 60.0, "random_delay_s": 0.0}
+    assert margins(situation()) == kept
     assert margins(situation(home={"slack": timedelta(minutes=5)}))["slack_s"] == 300.0
 
 

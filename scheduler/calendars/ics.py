@@ -124,7 +124,7 @@ def _instant(start: date | datetime, timezone: str) -> datetime:
     if not isinstance(start, datetime):
         return local_instant(start, MIDNIGHT, timezone)
     zone = timezone if start.tzinfo is None else getattr(start.tzinfo, "key", None)
-    if zone is None or start.fold:  # a zone that the calendar itself defines; an instant that was given in UTC
+    if zone is None:  # a zone that the calendar itself defines
         return start.astimezone(UTC)
     return local_instant(start.date(), start.time(), zone)
 

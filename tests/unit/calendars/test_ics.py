@@ -350,3 +350,15 @@ def test_a_series_that_changes_from_an_instance_on_does():
         "2025-12-29T05:00",
         "2026-01-05T05:00",
     ]
+
+
+def test_an_instant_in_the_second_of_two_hours_is_itself_where_the_calendar_has_a_zone():
+    late = event("DTSTART:20261025T013000Z")  # 02:30 for the second time
+    day = span("2026-10-25", "2026-10-26")
+    assert instants(late, head="X-WR-TIMEZONE:Europe/Oslo\r\n", within=day) == ["2026-10-25T01:30"]
+
+
+def test_a_time_without_a_zone_is_local_to_the_home_whatever_zone_the_calendar_has():
+    floating = event("DTSTART:20260106T073000")
+    daily = event("DTSTART:20260107T073000", "RRULE:FREQ=DAILY;COUNT=1", uid="2")
+    assert instants(floating, daily, head="X-WR-TIMEZONE:Asia/Tokyo\r\n") == ["2026-01-06T06:30", "2026-01-07T06:30"]

@@ -59,9 +59,11 @@ class Series:
         more = any(event.named("RDATE") for event in self.events)
         return more or any(rule.get("UNTIL", "9") >= first for rule in rules)
 
-    def recurs(self) -> bool:
-        """Tell whether a rule makes it come again."""
-        return any(event.named("RRULE") for event in self.events)
+    def recurs_in_utc(self) -> bool:
+        """Tell whether a rule makes an instant in UTC come again."""
+        return any(
+            event.named("RRULE") and any(line.endswith("Z") for line in event.named("DTSTART")) for event in self.events
+        )
 
     def too_frequent(self) -> bool:
         """Tell whether it comes again so often, or by so odd a rule, that it is not to be followed."""
@@ -84,7 +86,7 @@ class Scanned:
         """Return a calendar that holds one series alone."""
         zones = [line for name in sorted(series.zones() & self.zones.keys()) for line in self.zones[name]]
         events = [line for event in series.events for line in ("BEGIN:VEVENT", *event.lines, "END:VEVENT")]
-        own = self.head if series.recurs() else ()  # it tells by which clock instants in UTC recur
+        own = self.head if series.recurs_in_utc() else ()  # it tells by which clock those recur
         head = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:kwhen", *own)
         return "\r\n".join([*head, *zones, *events, "END:VCALENDAR", ""])
 

@@ -18,6 +18,7 @@ from scheduler.cli import (
     notifying,
     password,
     planning,
+    pricing,
     running,
     simulator,
     solve,
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="rich" if sys.stdout.isatty() else None,  # rich is slow to import and of no use in a pipe
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (running, simulator, looking, planning, solve, wishing, doctor):
+for group in (running, simulator, looking, planning, pricing, solve, wishing, doctor):
     group.add_to(app)
 app.add_typer(journal.app, name="journal", rich_help_panel="Upkeep")
 housing.add_to(app, home.homes)

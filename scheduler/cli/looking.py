@@ -1,4 +1,4 @@
-"""What is and what was: `kwhen status`, `actions`, `sessions`, `alerts`, `prices`, `policies`."""
+"""What is and what was: `kwhen status`, `actions`, `sessions`, `alerts`, `policies`."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 
 from scheduler.cli.connection import Connection
 from scheduler.cli.options import CarOption, JsonOption, LimitOption, SocketOption
-from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Cell, Styled, columns, show, show_json, show_table
+from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Cell, Styled, show, show_json, show_table
 from scheduler.http.wording import local, mass, span
 
 PANEL = "Looking"
@@ -23,7 +23,7 @@ View = dict[str, Any]
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (status, actions, sessions, alerts, prices, policies):
+    for command in (status, actions, sessions, alerts, policies):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -214,36 +214,6 @@ def alerts(
         show(Styled("No alert.", GOOD))
     for alert in view["alerts"]:
         _alert(alert)
-
-
-def prices(*, socket: SocketOption = None, as_json: JsonOption = False) -> None:
-    """Show the prices that are known, by source."""
-    connection = Connection(socket)
-    view = connection.get("/prices")
-    if as_json:
-        show_json(view)
-        return
-    if not view["prices"]:
-        show(Styled("No prices are known.", QUIET))
-    for series in view["prices"]:
-        slots = series["slots"]
-        show((Styled(series["name"], STRONG), f"  {series['zone']} {series['state']}, ", Styled(_extent(slots), QUIET)))
-        shown = slots[-max(columns() - 20, 20) :]
-        figures = [slot["price_per_kwh"] for slot in shown]
-        if figures:
-            low, high = min(figures), max(figures)
-            show((levels(figures), Styled(f"  {low:.3f} … {high:.3f} {series['currency']}/kWh", QUIET)))
-
-
-def _extent(slots: list[View]) -> str:
-    return f"{slots[0]['start']} … {slots[-1]['end']}, {len(slots)} slots" if slots else "no slots"
-
-
-def levels(figures: list[float]) -> str:
-    """Return the figures as a row of eighth blocks."""
-    low, high = min(figures), max(figures)
-    width = (high - low) or 1.0
-    return "".join("▁▂▃▄▅▆▇█"[min(int((figure - low) / width * 8), 7)] for figure in figures)
 
 
 def policies(*, socket: SocketOption = None, as_json: JsonOption = False) -> None:

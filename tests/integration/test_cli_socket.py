@@ -28,6 +28,7 @@ from tests.fakes_daemon import (
     READY_AT,
     ROVER,
     a_session,
+    file_source,
     make_daemon,
     make_home,
     make_situation,
@@ -143,6 +144,53 @@ def test_sessions_tell_carbon_where_it_is_known(kwhen, daemon):
     assert "CO2 AT ONCE" in head
     assert "25.20 NOK  850 g       3.2 kg  50 % → 80 %" in weighed
     assert re.search(r"25.20 NOK {2,}50 % → 80 %", other)
+
+
+def test_prices_show_each_home_with_its_sources_chart_and_parts(kwhen):
+    status, out, _ = kwhen("prices")
+    assert status == 0
+    lindgren, hytta = out.index("lindgren  Europe/Oslo, NOK per kWh"), out.index("hytta  Europe/Oslo, NOK per kWh")
+    assert lindgren < hytta
+    assert "  file  nord-pool · NO1 · NOK\n    fetched 3 min ago · known until 09:00 · asked next at 23:42" in out
+    assert "Saturday 21 November, tomorrow\nTIME           MARKET  GRID FEE    VAT  NOK/kWh  STATE" in out
+    assert "03:00 – 04:00   0.300     0.300  0.150    0.750  final" in out
+    assert "▲ now" in out
+
+
+def test_prices_of_one_home_and_one_day(kwhen):
+    _, out, _ = kwhen("prices", "--home", "lind", "--day", "2026-11-21")
+    assert "hytta" not in out
+    assert "tomorrow" in out
+    assert "today" not in out
+    assert kwhen("prices", "--home", "nobody")[0] == NOT_SO
+    status, out, err = kwhen("prices", "--day", "soon")
+    assert (status, out) == (USAGE, "")
+    assert "yesterday, today, tomorrow" in err
+
+
+def test_prices_as_json_have_every_part_and_their_exact_sum(kwhen):
+    told = json.loads(kwhen("prices", "--json")[1])
+    assert [one["home"] for one in told["homes"]] == ["lindgren", "hytta"]
+    assert [one["source"] for one in told["prices"]] == ["nord-pool"]
+    for slot in told["homes"][0]["slots"]:
+        added = 0.0
+        for part in slot["parts"]:
+            added += part["per_kwh"]
+        assert added == slot["price_per_kwh"]
+
+
+def test_prices_say_what_is_missing(kwhen, daemon):
+    daemon.paid, daemon.sources = (), [file_source(series=None, fetched_at=None, trouble="answered 503", late=True)]
+    out = kwhen("prices", "--home", "lindgren")[1]
+    assert "never fetched" in out
+    assert "late: answered 503" in out
+    assert "No price is known yet." in out
+    daemon.home_list = (make_home("bare", policies=()),)
+    out = kwhen("prices")[1]
+    assert "No policy of this home states a price" in out
+    assert "Sources that no home reads\n  file  nord-pool" in out
+    daemon.home_list, daemon.sources, daemon.store.series = (), [], []
+    assert kwhen("prices")[1] == "No home and no price source is configured.\n"
 
 
 def test_plan_tells_what_safety_costs(kwhen, daemon):

@@ -28,8 +28,8 @@ def drawn_s(home: Home, vehicle_id: str, edge_at: datetime, longest: timedelta) 
 
 
 def turn(now: Situation, desired: Desired) -> Turn | None:
-    """Return since which edge what is desired now has been desired; None without a session."""
-    if now.session is None:
+    """Return since which edge what is desired now has been desired; None without a session or without the policy."""
+    if now.session is None or longest_delay(now) < SECOND:
         return None
     before, wish_at = now.turned, None if now.override is None else now.override.set_at
     if before is None or before.wish_at != wish_at:
@@ -39,12 +39,9 @@ def turn(now: Situation, desired: Desired) -> Turn | None:
 
 def delay(now: Situation, plan: Plan, wanted: Want, turned: Turn | None) -> Delay | None:
     """Return the random delay of what is wanted, over or not; None where nothing is to be put off."""
-    longest = longest_delay(now)
-    if longest < SECOND or wanted.why not in AUTOMATIC or wanted.desired is Desired.LEAVE:
+    if turned is None or turned.edge_at is None or wanted.why not in AUTOMATIC or wanted.desired is Desired.LEAVE:
         return None
-    if turned is None or turned.edge_at is None:
-        return None
-    seconds = drawn_s(now.home, now.vehicle.id, turned.edge_at, longest)
+    seconds = drawn_s(now.home, now.vehicle.id, turned.edge_at, longest_delay(now))
     until = turned.edge_at + seconds * SECOND
     if wanted.desired is Desired.CHARGE and plan.start_by is not None and plan.start_by < until:
         return Delay(edge_at=turned.edge_at, drawn_s=seconds, until=plan.start_by, cut=True)

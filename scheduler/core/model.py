@@ -394,7 +394,7 @@ class Desired(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """Since which edge of the plan what should be is what it is, in this session.
+    """Since which edge of the plan what should be is what it is, in this session of a home with random delays.
 
     `edge_at` is None where no edge brought it: after a plug-in, and after a person's wish (`wish_at`) began or ended.
     """

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from scheduler.core.command import Action, Command, Why
+from scheduler.core.decide import decide
 from scheduler.core.model import Will
 from scheduler.ports import Event
+from storage.mapping import decode_decision, decode_situation, situation_refs
 from tests.e2e.stage import Stage, perform, verified
 
 SECOND = timedelta(seconds=1)
@@ -30,6 +32,18 @@ def waited(command: Command, intent: Event) -> bool:
     """Tell whether a command left when its delay was over, and not later than the daemon takes to turn."""
     due = edge_of(intent) + intent["delay_s"] * SECOND
     return due <= command.sent_at <= due + 2 * SECOND
+
+
+async def replay(stage: Stage) -> None:
+    """Decide every kept situation once more: the same delays are drawn."""
+    store = stage.app.store
+    drawn = set()
+    async for kept in await store.decisions(vehicle_id=stage.car.id):
+        blobs = {digest: await store.blob(digest) for digest in situation_refs(kept.situation)}
+        decision = decide(decode_situation(kept.situation, blobs.__getitem__))
+        assert decision == decode_decision(kept.decision)
+        drawn.add(decision.delay)
+    assert len(drawn - {None}) == 1
 
 
 def test_the_nights_start_leaves_its_random_delay_after_the_edge_and_the_target_is_met():
@@ -122,6 +136,7 @@ def test_the_delay_outlives_a_restart():
         assert f"{edge_of(one):%H:%M:%S}" == "01:00:00"
         assert one["delay_s"] > 60
         assert waited(started, one)
+        await replay(stage)
 
     perform(story, policies=(COURTESY,), storage="sqlite:///{}/kwhen.db")
 

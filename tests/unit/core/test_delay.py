@@ -92,6 +92,10 @@ def test_neighbouring_vehicles_at_one_edge_have_nothing_to_do_with_one_another()
 # --- since when ---------------------------------------------------------------------------------------------------
 
 
+def courteous(**changes):
+    return situation(terms=[COURTESY], **changes)
+
+
 @pytest.mark.parametrize(
     ("before", "committed", "desired", "edge_h"),
     [
@@ -107,21 +111,21 @@ def test_neighbouring_vehicles_at_one_edge_have_nothing_to_do_with_one_another()
     ],
 )
 def test_what_is_wanted_has_turned_at_an_edge_of_the_last_plan(before, committed, desired, edge_h):
-    found = turn(situation(turned=before, committed=committed), desired)
+    found = turn(courteous(turned=before, committed=committed), desired)
     assert found == Turn(desired=desired, edge_at=None if edge_h is None else in_hours(edge_h))
 
 
 def test_a_wish_that_begins_or_ends_is_no_edge():
     wish = Override(will=Will.READY_BY, by=Hand.CLI, set_at=in_hours(-1), ready_at=in_hours(8))
-    begun = turn(situation(turned=HELD, override=wish), Desired.CHARGE)
+    begun = turn(courteous(turned=HELD, override=wish), Desired.CHARGE)
     assert begun == Turn(desired=Desired.CHARGE, wish_at=wish.set_at)
-    assert turn(situation(turned=begun), Desired.HOLD) == HELD
-    went_on = turn(situation(turned=begun, override=wish, committed=(span(-1, 0),)), Desired.HOLD)
+    assert turn(courteous(turned=begun), Desired.HOLD) == HELD
+    went_on = turn(courteous(turned=begun, override=wish, committed=(span(-1, 0),)), Desired.HOLD)
     assert went_on.edge_at == NOW
 
 
 def test_a_car_that_is_not_plugged_in_has_no_turn():
-    assert turn(situation(plugged=False, turned=HELD), Desired.LEAVE) is None
+    assert turn(courteous(plugged=False, turned=HELD), Desired.LEAVE) is None
 
 
 def test_a_car_that_seems_away_for_a_moment_keeps_it():
@@ -133,7 +137,7 @@ def test_a_car_that_seems_away_for_a_moment_keeps_it():
 
 def test_an_edge_lies_on_a_whole_second():
     off = Interval(start=NOW - timedelta(microseconds=2), end=in_hours(1))
-    assert turn(situation(turned=HELD, committed=(off,)), Desired.CHARGE).edge_at == NOW
+    assert turn(courteous(turned=HELD, committed=(off,)), Desired.CHARGE).edge_at == NOW
 
 
 # --- what is put off ----------------------------------------------------------------------------------------------
@@ -150,8 +154,10 @@ def test_only_what_the_plan_alone_asks_for_is_put_off(why):
 
 
 def test_without_the_policy_nothing_is_put_off():
-    assert decide(at_edge(courtesy=None)).command.action is Action.START
-    assert decide(at_edge(courtesy=RandomDelay(longest=timedelta(0)))).delay is None
+    for nothing in (None, RandomDelay(longest=timedelta(0))):
+        decision = decide(at_edge(courtesy=nothing))
+        assert decision.command.action is Action.START
+        assert decision.turned is decision.delay is None
 
 
 def test_a_start_waits_for_its_delay_and_wakes_when_that_is_over():

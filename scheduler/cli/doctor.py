@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     *,
-    online: Annotated[bool, typer.Option("--online", help="Ask the provider, too.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Ask the provider and the price sources, too.")] = False,
     config: ConfigOption = None,
     socket: SocketOption = None,
     as_json: JsonOption = False,

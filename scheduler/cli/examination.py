@@ -18,6 +18,7 @@ from scheduler.cli.configured import account_of, doubts_about, enode, settings_o
 from scheduler.cli.connection import Connection
 from scheduler.cli.ending import Ending
 from scheduler.cli.place import find_socket
+from scheduler.cli.source_check import check_sources
 from scheduler.config import Settings
 from scheduler.config.secrets import CLIENT_ID, SECRETS, named_secret
 from scheduler.core.errors import ConfigError, KwhenError, StoreError
@@ -56,6 +57,7 @@ def examine(*, config: Path, socket: Path | None, online: bool) -> Iterator[Find
     yield from daemon(find_socket(socket, config))
     if online and settings is not None:
         yield from provider(settings)
+        yield from price_sources(settings)
 
 
 def packages(found: Callable[[str], Any] = find_spec) -> Iterator[Finding]:
@@ -139,7 +141,12 @@ def secret_files(settings: Settings | None, config: Path) -> Iterator[Finding]:
     """Look where each secret comes from, and whether others can read its file."""
     origins = settings.origins if settings is not None else {}
     told = settings.notify if settings is not None else ()
-    for spec in (*SECRETS, *(named_secret("notify", one.name) for one in told), CLIENT_ID):
+    sources = settings.prices if settings is not None else ()
+    named = [
+        *(named_secret("notify", one.name) for one in told),
+        *(named_secret("prices", one.name) for one in sources),
+    ]
+    for spec in (*SECRETS, *named, CLIENT_ID):
         origin = origins.get(spec.key)
         if origin is None:
             continue
@@ -216,3 +223,13 @@ def provider(settings: Settings) -> Iterator[Finding]:
         yield Finding(name="provider", level="fail", text=str(error), remedy=remedy)
         return
     yield Finding(name="provider", level="ok", text=f"{host} answers, the credentials are good, users: {count}")
+
+
+def price_sources(settings: Settings) -> Iterator[Finding]:
+    """Ask each price source once, as `kwhen prices --check` does."""
+    for one in check_sources(settings):
+        name = f"prices {one.name}"
+        if one.ok:
+            yield Finding(name=name, level="ok", text=" ".join((f"{one.text}.", *one.notes)))
+        for fault in one.faults:
+            yield Finding(name=name, level="fail", text=fault.text, remedy=fault.remedy)

@@ -22,7 +22,7 @@ from scheduler.core.model import GRAMS, Home, PriceSeries
 from scheduler.core.publication import DayAhead, Rhythm
 from scheduler.core.timeline import Interval, subtract
 from scheduler.http.wording import rfc3339
-from scheduler.loop.price_book import misfit
+from scheduler.loop.price_layers import misfit
 from scheduler.plugins import PriceFeed
 from scheduler.ports import Clock
 from scheduler.redaction import Redactor
@@ -33,6 +33,9 @@ LIMITS = WebLimits(attempts=1)
 
 MARKET = "spot"
 """The policy that reads prices in the currency of its home."""
+
+FEW = 4
+"""So many lengths of slots are no longer told one by one."""
 
 OF_A_TOKEN = re.compile(r"token|\b40[13]\b", re.IGNORECASE)
 """What a refusal says that another token may mend."""
@@ -70,9 +73,12 @@ class Checked:
         if series is None:
             return "nothing is published yet"
         slots = series.slots
-        steps = " and ".join(f"{minutes} min" for minutes in _steps(series))
+        steps = _steps(series)
+        told = (
+            " and ".join(f"{minutes:g}" for minutes in steps) if len(steps) < FEW else f"{steps[0]:g} to {steps[-1]:g}"
+        )
         what = f"zone {series.zone or 'not told'}, {'g CO2' if series.currency == GRAMS else series.currency}"
-        return f"{what}, {len(slots)} slots of {steps}, {_minute(slots[0].start)} … {_minute(slots[-1].end)} UTC"
+        return f"{what}, {len(slots)} slots of {told} min, {_minute(slots[0].start)} … {_minute(slots[-1].end)} UTC"
 
     def lines(self) -> Iterator[Line]:
         """Yield it for a person."""

@@ -18,7 +18,10 @@ GRAMS_A_TONNE = 1e6
 
 def told_view(series: PriceSeries, status: SourceStatus | None, *, now: datetime, since: datetime) -> View:
     """Return what a source told, and how it is now; `status` None is one that the configuration names no more."""
-    return series_view(series) | _state(status or SourceStatus(name=series.name, kind=""), now, since)
+    if status is None:
+        return series_view(series) | _state(SourceStatus(name=series.name, kind=""), now, since)
+    fetched_at = rfc3339(status.fetched_at or series.fetched_at)  # the same prices are fetched often, and stored once
+    return series_view(series) | {"fetched_at": fetched_at} | _state(status, now, since)
 
 
 def silent_view(status: SourceStatus, *, now: datetime, since: datetime) -> View:

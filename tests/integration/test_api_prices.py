@@ -51,7 +51,7 @@ async def test_each_source_says_how_it_is(http, daemon):
         "zone": "NO1",
         "currency": "NOK",
         "state": "final",
-        "fetched_at": "2026-11-20T21:30:00Z",
+        "fetched_at": "2026-11-20T22:27:00Z",
         "until": "2026-11-21T08:00:00Z",
         "next_fetch_at": "2026-11-20T22:42:00Z",
         "late": True,
@@ -79,6 +79,7 @@ async def test_prices_of_a_source_that_is_configured_no_more_are_still_told(http
     daemon.sources = []
     (told,) = (await get(http, "/prices"))[1]["prices"]
     assert (told["source"], len(told["slots"]), told["late"], told["until"]) == (None, 10, False, None)
+    assert told["fetched_at"] == "2026-11-20T21:30:00Z"
 
 
 async def test_what_a_home_pays_comes_in_parts_that_add_up(http):

@@ -1,12 +1,14 @@
 """What the daemon runs on: policies, prices, settings with their origins, and diagnostics to hand to somebody."""
 
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from scheduler.core.model import PriceSeries
-from scheduler.http import views
+from scheduler.core.terms import PriceSlot
+from scheduler.http import price_views, views
 from scheduler.http.api import DAEMON
 from scheduler.http.overview import status_of
 from scheduler.http.web.guard import SESSION
@@ -34,8 +36,16 @@ async def policies(request: web.Request) -> web.Response:
 
 @ROUTES.get("/prices")
 async def prices(request: web.Request) -> web.Response:
-    """Show what each price source has published."""
-    return await answer(request, "prices.html", series=[_series(request, one) for one in await _stored(request)])
+    """Show what each price source has published, and how it is."""
+    daemon = request.app[DAEMON]
+    now = daemon.clock.now()
+    sources = {one.name: one for one in daemon.price_sources()}
+    told = [
+        price_views.told_view(one, sources.pop(one.name, None), now=now, since=now) | _present(one.slots, now)
+        for one in await _stored(request)
+    ]
+    silent = [price_views.silent_view(one, now=now, since=now) | _present((), now) for one in sources.values()]
+    return await answer(request, "prices.html", series=told + silent, timezone=_timezone(request))
 
 
 @ROUTES.get("/prices/{number}/chart.json")
@@ -60,11 +70,10 @@ def _timezone(request: web.Request) -> str:
     return next((home.timezone for home in request.app[DAEMON].homes()), "UTC")
 
 
-def _series(request: web.Request, series: PriceSeries) -> views.View:
-    now = request.app[DAEMON].clock.now()
-    current = next((slot.per_kwh for slot in series.slots if slot.start <= now < slot.end), None)
-    last = max((slot.end for slot in series.slots), default=None)
-    return views.series_view(series) | {"current": current, "until": rfc3339(last), "timezone": _timezone(request)}
+def _present(slots: Sequence[PriceSlot], now: datetime) -> views.View:
+    """Return the price of this instant, and until when prices are stored."""
+    current = next((slot.per_kwh for slot in slots if slot.start <= now < slot.end), None)
+    return {"current": current, "last": rfc3339(max((slot.end for slot in slots), default=None))}
 
 
 @ROUTES.get("/settings")

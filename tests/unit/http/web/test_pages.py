@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scheduler.core.model import Flow, Hand, Mode, Override, VehicleSpec, Will
+from scheduler.core.model import Flow, Hand, Mode, Override, StandIn, VehicleSpec, Will
+from scheduler.core.pricing import SourceStatus
+from scheduler.core.timeline import Interval
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when
 from tests.fakes_daemon import (
     ELSIE,
@@ -20,6 +22,7 @@ from tests.fakes_daemon import (
     FakeDaemon,
     a_failed_start,
     a_session,
+    file_source,
     make_daemon,
     make_home,
     seen,
@@ -321,9 +324,32 @@ async def test_a_daemon_in_trouble_says_so_on_its_first_page():
     assert "not ready yet" in await page_of(daemon, "/")
 
 
+async def test_each_price_source_says_how_it_is():
+    daemon = make_daemon()
+    series = daemon.store.series[0]
+    stand_in = StandIn(interval=Interval(start=NOW, end=NOW + 3 * HOUR), name="backup")
+    standing_in = replace(series, stand_ins=(stand_in,))
+    why = "answered <503>"
+    daemon.sources = [
+        file_source(series=standing_in, stand_in="backup", trouble=why, late=True),
+        SourceStatus(name="backup", kind="fixed"),
+    ]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await page_of(daemon, "/prices")))
+    assert "known until 09:00 · fetched 3 min ago" in text
+    assert "From nord-pool, asked next 23:42 ; backup may stand in." in text
+    assert "backup stands in from 23:30 until 02:30 ." in text
+    assert "Its own prices are not there: answered &lt;503&gt;" in text
+    assert "late" in text
+    assert "fetched never From fixed." in text
+    assert text.count("The prices as a table") == 1
+    daemon.sources = []
+    assert "Configured no more." in await page_of(daemon, "/prices")
+
+
 async def test_no_prices_and_no_sessions_are_said_in_words():
     daemon = make_daemon()
     daemon.store.series, daemon.store.session_rows, daemon.store.alert_rows, daemon.store.command_rows = [], [], [], []
+    daemon.sources = []
     prices, sessions, alerts, car = await pages_of(daemon, "/prices", "/sessions", "/alerts", f"/cars/{POLLY}")
     assert "No source has published" in prices
     assert "No session yet" in sessions

@@ -65,6 +65,8 @@ class PriceBook:
         self._own = {n: known for n, known in self._own.items() if n in same}
         self.trouble = {n: why for n, why in self.trouble.items() if n in same}
         self._late_since = {n: at for n, at in self._late_since.items() if n in same}
+        for name in self.trouble:  # its token may have been mended, which no product shows
+            self._timings[name].due_at = None
 
     async def load(self) -> None:
         """Take what the store kept: it survives a restart and a dead network. What is of another product does not."""

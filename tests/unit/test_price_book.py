@@ -192,6 +192,45 @@ def test_what_a_wrong_clock_fetched_in_the_future_is_not_believed(shelf):
     assert shelf.told[-1] == ()
 
 
+def test_a_reload_asks_a_source_in_trouble_again_at_once(shelf):
+    async def reloaded() -> None:
+        shelf.source.answer = failing(PricesRefused("a wrong token"))
+        book = shelf.book()
+        await book.fetch()
+        book.replace_sources({"market": replace(shelf.source, answer=two_days)})
+        await book.fetch()
+        assert len(shelf.source.asked) == 2
+        assert book.trouble == {}
+
+    asyncio.run(reloaded())
+
+
+def test_how_each_source_is_can_be_asked(shelf):
+    async def looked() -> None:
+        shelf.source.answer = failing(PricesUnavailable("answered 503"))
+        shelf.source.stand_in = "backup"
+        shelf.others = [Source(name="backup", kind="fixed")]
+        book = shelf.book()
+        before, _ = book.sources()
+        assert (before.series, before.fetched_at, before.next_fetch_at, before.trouble) == (None, None, None, "")
+        await book.fetch()
+        market, backup = book.sources()
+        assert (market.name, market.kind, market.stand_in, market.trouble) == (
+            "market",
+            "file",
+            "backup",
+            "answered 503",
+        )
+        assert market.late
+        assert market.fetched_at is None, "what stands in was not fetched from it"
+        assert [one.name for one in market.series.stand_ins] == ["backup"]
+        assert MIDNIGHT < market.next_fetch_at <= MIDNIGHT + 2 * MINUTE
+        assert (backup.kind, backup.late, backup.trouble, backup.fetched_at) == ("fixed", False, "", MIDNIGHT)
+        assert backup.next_fetch_at > MIDNIGHT + HOUR
+
+    asyncio.run(looked())
+
+
 def test_a_reload_forgets_nothing_of_a_source_that_stayed_as_it_was(shelf):
     async def reloaded() -> None:
         book = shelf.book()

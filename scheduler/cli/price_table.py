@@ -131,16 +131,20 @@ def _laid_out(view: View, rows: Sequence[Row], parts: Sequence[str], dash: str) 
         if row.slot is None:
             line += [Styled("", QUIET)] * len(parts) + [Styled("?", QUIET)]
         else:
-            line += [Styled(f"{_part(row.slot, name):.{digits}f}", style or QUIET) for name in parts]
+            line += [Styled(_figure(_part(row.slot, name), digits), style or QUIET) for name in parts]
             paid = row.slot["price_per_kwh"]
-            line.append(Styled(f"{paid:.{digits}f}", GOOD if paid < 0 else style))
+            line.append(Styled(_figure(paid, digits), GOOD if paid < 0 else style))
         if view["carbon"]:
             line.append(Styled("?" if row.grams is None else f"{row.grams:.0f}", style))
         if per_tonne:
             weight = None if row.grams is None else row.grams * per_tonne / 1e6
-            line.append(Styled("?" if weight is None else f"{weight:.{digits}f}", style or QUIET))
+            line.append(Styled("?" if weight is None else _figure(weight, digits), style or QUIET))
         cells.append([*line, Styled(_state(view, row), style or QUIET)])
     return Table((), ("TIME", *figures, "STATE"), tuple(figures), cells)
+
+
+def _figure(amount: float, digits: int) -> str:
+    return f"{round(amount, digits) + 0.0:.{digits}f}"  # no zero is below zero
 
 
 def _part(slot: View, name: str) -> float:

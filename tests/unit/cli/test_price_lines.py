@@ -128,6 +128,7 @@ def test_negative_prices_stand_out():
     first, second, _ = table_of(shown).rows
     assert (first[3].text, first[3].style) == ("-0.4000", "green")
     assert second[3].style != "green"
+    assert rows_of(view(hours((-0.00001, 0.1, 0.1))))[0][1] == "0.0000"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scheduler.core.model import Flow, Hand, Mode, Override, StandIn, VehicleSpec, Will
+from scheduler.core.model import GRAMS, Flow, Hand, Mode, Override, StandIn, VehicleSpec, Will
 from scheduler.core.pricing import SourceStatus
 from scheduler.core.timeline import Interval
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when
@@ -340,10 +340,12 @@ async def test_each_price_source_says_how_it_is():
     assert "backup stands in from 23:30 until 02:30 ." in text
     assert "Its own prices are not there: answered &lt;503&gt;" in text
     assert "late" in text
-    assert "fetched never From fixed." in text
+    assert "never fetched From fixed." in text
     assert text.count("The prices as a table") == 1
     daemon.sources = []
     assert "Configured no more." in await page_of(daemon, "/prices")
+    daemon.store.series = [replace(series, currency=GRAMS)]
+    assert "1\N{NARROW NO-BREAK SPACE}g CO2/kWh" in await page_of(daemon, "/prices")
 
 
 async def test_no_prices_and_no_sessions_are_said_in_words():

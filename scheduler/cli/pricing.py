@@ -1,6 +1,7 @@
 """What a kWh costs: `kwhen prices`."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ import typer
 from scheduler.cli.bar_chart import ASCII, UNICODE
 from scheduler.cli.connection import Connection
 from scheduler.cli.ending import NOT_SO, USAGE, Ending
-from scheduler.cli.options import ConfigOption, JsonOption, SocketOption, config_path
+from scheduler.cli.options import ConfigOption, JsonOption, SocketOption
 from scheduler.cli.price_lines import chart, source_lines, summary
 from scheduler.cli.price_table import tables
 from scheduler.cli.terminal import QUIET, STRONG, WARN, Styled, ascii_only, columns, show, show_json, show_table
@@ -100,11 +101,11 @@ def _others(found: list[View], series: list[View], connection: Connection) -> No
             show(("  ", *line))
 
 
-def _check(config: Any, *, as_json: bool) -> None:
+def _check(config: Path | None, *, as_json: bool) -> None:
     from scheduler.cli.configured import settings_of
     from scheduler.cli.source_check import check_sources
 
-    checked = check_sources(settings_of(config_path(config)))
+    checked = check_sources(settings_of(config))
     good = all(one.ok for one in checked)
     if as_json:
         show_json({"ok": good, "sources": [one.as_json() for one in checked]})

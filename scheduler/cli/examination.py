@@ -197,7 +197,7 @@ def daemon(socket: Path) -> Iterator[Finding]:
         return
     named = ("store", "provider", "webhook", "prices", "calendars")
     parts = {key: health.get(key) for key in named if health.get(key)}
-    told = ", ".join(f"{key} {value}" for key, value in parts.items())
+    told = ", ".join(f"{key} {_in_words(value)}" for key, value in parts.items())
     if health.get("ready"):
         yield Finding(name="daemon", level="ok", text=f"runs at {connection.path}: {told}")
     else:
@@ -206,6 +206,11 @@ def daemon(socket: Path) -> Iterator[Finding]:
     if health.get("version") not in {None, __version__}:
         text = f"the daemon is {health['version']}, this command {__version__}"
         yield Finding(name="daemon", level="warn", text=text, remedy="Restart the daemon.")
+
+
+def _in_words(value: object) -> str:
+    """Return a part of the daemon's health: a word, or by name what troubles it."""
+    return "; ".join(f"{name}: {why}" for name, why in value.items()) if isinstance(value, dict) else str(value)
 
 
 def provider(settings: Settings) -> Iterator[Finding]:

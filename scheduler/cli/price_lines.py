@@ -37,7 +37,7 @@ def source_lines(source: View, *, timezone: str, now: datetime) -> Iterator[Line
     """Yield how a price source is: what it is, how old its prices are, who stands in, and what troubles it."""
 
     def at(text: str) -> str:
-        return local(datetime.fromisoformat(text), timezone, now=now)
+        return local(datetime.fromisoformat(text), timezone, now=now) + (" UTC" if timezone == "UTC" else "")
 
     unit = "g CO2/kWh" if source["currency"] == GRAMS else source["currency"]
     what = [part for part in (source["source"] or "configured no more", source["zone"], unit) if part]

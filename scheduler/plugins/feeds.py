@@ -26,8 +26,8 @@ class PriceFeed:
     """A price source under the name that `[[prices]]` gives it.
 
     `product` changes with the source and its settings, so that what the store keeps under the name is not mixed with
-    what the name has meant before. `stand_in` names the feed that speaks where this one is silent. `redact` takes secrets
-    out of a text.
+    what the name has meant before. `stand_in` names the feed that speaks where this one is silent. `redact` takes
+    secrets out of a text.
     """
 
     name: str
@@ -61,7 +61,7 @@ class PriceFeed:
         except TimeoutError as error:
             raise PricesUnavailable(f"no answer within {self.timeout_s:g} s") from error
         except Exception as error:
-            raise PricesUnavailable(_shortened(self.redact(described(error)))) from None
+            raise PricesUnavailable(_shortened(self.redact(described(error)))) from error
         if why := _unfit(series):
             raise PricesUnavailable(why)
         return replace(series, name=self.name, product=self.product)

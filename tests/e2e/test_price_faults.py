@@ -238,7 +238,9 @@ def test_d10_a_price_source_that_is_gone_for_three_days():
             stage.car.drive_to(stage.car.home.moved(north_m=15_000), used_kwh=20)
             await stage.until("16:00")
             stage.car.drive_to(stage.car.home)
-        assert [c for c in await stage.commands(Action.STOP) if c.why == "plan" and c.sent_at > bounds(TOMORROW)[1]] == []
+        assert [
+            c for c in await stage.commands(Action.STOP) if c.why == "plan" and c.sent_at > bounds(TOMORROW)[1]
+        ] == []
         (alert,) = await stage.alerts("PRICES_MISSING")
         assert alert.cleared_at is None
         await stage.wait(hours=3)

@@ -133,7 +133,14 @@ def test_none_is_in_the_log(daemon):
 
 
 def test_none_is_in_what_it_answers(daemon):
-    for path in ("/metrics", "/api/v1/status", "/api/v1/alerts?all=1", "/api/v1/journal", "/api/v1/webhook", "/api/v1/prices"):
+    for path in (
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/alerts?all=1",
+        "/api/v1/journal",
+        "/api/v1/webhook",
+        "/api/v1/prices",
+    ):
         assert leaks(json.dumps(daemon.api(path), ensure_ascii=False)) == set(), path
     for path in ("/", "/healthz", "/metrics", "/nowhere"):
         _, body = asked(daemon.page, "GET", path, headers={"Host": "localhost"})

@@ -1,4 +1,4 @@
-"""Rules on what comes in: source times only forward (S16), every event once (S17)."""
+"""Rules on what comes in: of known origin (S15), source times only forward (S16), every event once (S17)."""
 
 # ruff: noqa: ARG002 - all rules have the same hooks, whether or not one reads the record
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 from scheduler.checker.record import Event, Record
 from scheduler.checker.rule import Rule, Violation
+
+HANDS = frozenset({"dashboard", "api", "cli", "car", "unknown"})
+"""Who may have a wish, as `OVR` names them."""
 
 
 class TimeForward(Rule):
@@ -47,3 +50,21 @@ class Once(Rule):
         if key in self._applied:
             yield self.broken(event, "the same event was applied before")
         self._applied.add(key)
+
+
+class Authentic(Rule):
+    """What is told from outside bears a signature or comes from the API; a wish comes by a door that asks who is there.
+
+    A journal shows no more of S15 than that: requests that were refused leave no line.
+    """
+
+    code = "S15"
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield news and wishes of unknown origin."""
+        if event["k"] == "OBS" and event["ok"]:
+            proof = "signature" if event["src"] == "webhook" else "api"
+            if event.get("auth") != proof:
+                yield self.broken(event, f"news by {event['src']} without {proof}")
+        elif event["k"] == "OVR" and event.get("from") not in HANDS:
+            yield self.broken(event, f"a wish from {event.get('from')}")

@@ -4,30 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scheduler.checker.alerts import Missed, Repeated, ToldInTime
+from scheduler.checker.clock import Clock
 from scheduler.checker.commands import Dwell, Fence, OneAtATime, OneEffect, Quota, Recall, WriteFirst
+from scheduler.checker.configuration import Secrets, Whole
+from scheduler.checker.convergence import Convergence
 from scheduler.checker.courtesy import RandomDelay
 from scheduler.checker.deadline import Deadline
 from scheduler.checker.gate import Evidence, Mode, Place, Plugged, QuietRestart
-from scheduler.checker.intake import Once, TimeForward
+from scheduler.checker.intake import Authentic, Once, TimeForward
+from scheduler.checker.liveness import Inbound, Progress, Recovery
+from scheduler.checker.money import Bill, Unwanted
+from scheduler.checker.plans import Committed, Proposed
 from scheduler.checker.record import Event, Record
+from scheduler.checker.restraint import LeftAsleep, Rest, StoreLost
 from scheduler.checker.rule import Rule, Violation
 from scheduler.checker.stops import PauseOnlyResumable, PricesNeverStrand, Reserve, TargetCap, TargetReached
+from scheduler.checker.urgency import LatestStart, PastDeadline
 from scheduler.checker.user import UserWins
+from scheduler.checker.verified import BackOff, Verified
+from scheduler.checker.waiting import LostCredentials, Waiting
 
 RULES: tuple[type[Rule], ...] = (
     Evidence, Place, Plugged, Mode, OneAtATime, WriteFirst, OneEffect, Quota, Dwell, UserWins, Reserve,
-    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Fence, TimeForward, Once, QuietRestart, Recall,
-    RandomDelay, Deadline,
+    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Committed, Fence, Authentic, TimeForward, Once,
+    Clock, Secrets, Whole, Proposed, Waiting, LostCredentials, QuietRestart, Recall,
+    Deadline, LatestStart, Verified, BackOff, ToldInTime, Missed, Convergence, Progress, Inbound,
+    PastDeadline, Recovery, StoreLost, Rest, Bill, Unwanted, RandomDelay,
 )  # fmt: skip
+"""Every rule that a journal is judged by."""
+
+NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated)
+"""Rules that the daemon is known to break, and that judge no journal until it keeps them.
+
+`LeftAsleep` (L12): a full vehicle whose place is not proven, or whose evidence has grown old, is woken every hour.
+`Repeated` (L5): where a vendor's clock runs ahead (T04), the state of charge is known and unknown by turns, and
+`DEADLINE_AT_RISK` comes and goes with it.
+"""
 
 
 class Checker:
     """Feed it the events of a journal in their order; `violations` grows as they break rules."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[type[Rule]] = RULES) -> None:
         self.violations: list[Violation] = []
         self._record = Record()
-        self._rules = [rule() for rule in RULES]
+        self._rules = [rule() for rule in rules]
 
     def feed(self, event: Event) -> None:
         """Judge one event.
@@ -46,9 +68,9 @@ class Checker:
         return list(self.violations)
 
 
-def check(events: Iterable[Event]) -> list[Violation]:
+def check(events: Iterable[Event], *, rules: Iterable[type[Rule]] = RULES) -> list[Violation]:
     """Return every violation in the events of a journal, which come in their order."""
-    checker = Checker()
+    checker = Checker(rules)
     for event in events:
         checker.feed(event)
     return checker.finish()

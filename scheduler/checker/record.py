@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scheduler.checker.present import Present
+
 Event = Mapping[str, Any]
 
 SECOND = 1_000_000_000
@@ -27,6 +29,13 @@ DEFAULTS: Mapping[str, float] = {
     "N_hour": 6,
     "N_day": 24,
     "R_stop": 30 * MINUTE,
+    "R_out": 30 * MINUTE,
+    "T_verify": 35 * MINUTE,
+    "T_alert": 10 * MINUTE,
+    "T_hb": 60 * MINUTE,
+    "T_conv": 40 * MINUTE,
+    "T_tick": MINUTE,
+    "horizon": 192 * HOUR,
     "eps_soc": 2,
 }
 """The parameters that the rules read, as the invariants set them; `CONF.params` overrides."""
@@ -123,6 +132,7 @@ class Record:
         self.vehicles: dict[str, Vehicle] = {}
         self.claims: dict[str, set[str]] = {}
         self.charger_says: dict[str, Event] = {}
+        self.present = Present()
         self._homes: dict[str, Event] = {}
         self._settings: dict[str, Event] = {}
 
@@ -137,6 +147,19 @@ class Record:
     def setting(self, vehicle_id: str, key: str) -> Any:
         """Return a configured member of the vehicle."""
         return self._settings.get(vehicle_id, {}).get(key)
+
+    def slack(self, vehicle_id: str) -> int:
+        """Return the reserve before a deadline at the vehicle's home [ns]."""
+        own = (self.home(vehicle_id) or {}).get("slack")
+        return int(self.params["R_out"] if own is None else own)
+
+    def configured(self) -> set[str]:
+        """Return the vehicles that are to be looked at: all that are configured and not off."""
+        return {
+            vehicle_id
+            for vehicle_id, home in self._homes.items()
+            if "off" not in (home.get("mode"), self.setting(vehicle_id, "mode"))
+        }
 
     def why_no_command(self, vehicle: Vehicle) -> str | None:
         """Return why the vehicle may not be commanded at all (S3), None if it may."""
@@ -155,6 +178,7 @@ class Record:
     def apply(self, event: Event) -> None:
         """Take the event into the record; kinds that no shared state depends on change nothing."""
         kind = event["k"]
+        self.present.apply(event)
         if kind == "CONF":
             self._configure(event)
         elif kind == "CHARGER":

@@ -60,6 +60,7 @@ class World:
                     "trust": home.trust_charger,
                     "kw_max": home.max_kw,
                     "mode": home.mode,
+                    "slack": None if home.slack is None else home.slack // timedelta(microseconds=1) * 1000,
                     "vehicles": [
                         {
                             "id": vehicle.id,

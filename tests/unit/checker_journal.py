@@ -22,15 +22,34 @@ class Journal:
     def __init__(self, **home: Any) -> None:
         self.events: list[dict[str, Any]] = []
         self.run, self.node, self._now, self._booted = "run-1", "node-1", 0.0, 0.0
-        self._refused: dict[str, Any] = {}
+        self._stepped, self._beats = 0.0, 0
+        self._hashes: list[Any] = []
         self.conf(**home)
 
     def at(self, minutes: float) -> Self:
         self._now = minutes
         return self
 
+    def step(self, minutes: float) -> Self:
+        """From now on the wall clock shows so much more."""
+        self._stepped += minutes
+        return self
+
+    def ticks(self, until: float, *, every: float = 1.0, **seen: Any) -> Self:
+        """Beat until then; where something is to be seen, the car is read every fifth time."""
+        while self._now + every <= until:
+            self._now, self._beats = self._now + every, self._beats + 1
+            if seen and self._beats % 5 == 0:
+                self.obs(**seen)
+            self.add("TICK", None, n=self._beats)
+        return self.at(until)
+
     def add(self, k: str, v: str | None = "car", **members: Any) -> Self:
-        common = {"seq": len(self.events) + 1, "t": minute(self._now), "m": round((self._now - self._booted) * MINUTE)}
+        common = {
+            "seq": len(self.events) + 1,
+            "t": minute(self._now + self._stepped),
+            "m": round((self._now - self._booted) * MINUTE),
+        }
         self.events.append({**common, "run": self.run, "node": self.node, "k": k, "v": v, **members})
         return self
 
@@ -39,14 +58,20 @@ class Journal:
             {"id": name, "mode": "control", "no_pause": False, "hold_mode": "stop", **(car or {})}
             for name in ("car", "other")
         ]
-        default = {"id": "home", "user": "u", "loc": "home", "chargers": ["box"], "trust": False, "kw_max": 11.0}
-        return self.add(
-            "CONF",
-            None,
-            hash="h",
-            params=params or {},
-            homes=[{**default, "mode": "control", **home, "vehicles": vehicles}],
-        )
+        default = {
+            "id": "home",
+            "user": "u",
+            "loc": "home",
+            "chargers": ["box"],
+            "trust": False,
+            "kw_max": 11.0,
+            "slack": None,
+        }
+        content = {"params": params or {}, "homes": [{**default, "mode": "control", **home, "vehicles": vehicles}]}
+        if content not in self._hashes:
+            self._hashes.append(content)
+        self.hash = f"h{self._hashes.index(content)}"
+        return self.add("CONF", None, hash=self.hash, **content)
 
     def restart(self, *, read: bool = True, epoch: int = 2) -> Self:
         """A new run begins, with a monotonic clock of its own."""
@@ -60,10 +85,12 @@ class Journal:
     def obs(self, v: str = "car", **members: Any) -> Self:
         """An accepted observation: plugged in at home and fresh, unless told otherwise. `age` is in minutes by facet."""
         age = {"charge": 0, "location": 0, "battery": 0, **members.pop("age", {})}
-        ts = {facet: None if old is None else minute(self._now - old) for facet, old in age.items()}
+        now = self._now + self._stepped
+        ts = {facet: None if old is None else minute(now - old) for facet, old in age.items()}
         default = {
             "src": "poll", "ts": ts, "plugged": True, "charging": None, "kw": 0.0, "soc": 50, "loc": "home", "chg": "box",
-            "reach": True, "seen": minute(self._now), "dig": None, "ok": True, "facets": sorted(ts), "why": None,
+            "reach": True, "seen": minute(now), "dig": None, "ok": True, "facets": sorted(ts), "why": None,
+            "auth": "signature" if members.get("src") == "webhook" else "api",
         }  # fmt: skip
         return self.add("OBS", v, **{**default, **members})
 
@@ -74,12 +101,21 @@ class Journal:
         }  # fmt: skip
         return self.add("NEED", **{**default, **members})
 
+    def plan(self, *slots: tuple[float, float]) -> Self:
+        return self.add("PLAN", plan="p", slots=[[minute(a), minute(b)] for a, b in slots], by="built-in")
+
+    def sit(self, desired: str) -> Self:
+        return self.add("SIT", key="k", desired=desired)
+
+    def alert(self, code: str, op: str = "raised", v: str | None = "car") -> Self:
+        return self.add("ALERT", v, code=code, sev="warning", op=op, until=None)
+
     def prices(self, *spans: tuple[float, float]) -> Self:
         return self.add("PRICE", None, home="home", spans=[[minute(a), minute(b)] for a, b in spans], q="full")
 
     def intent(self, cmd: str, act: str, why: str = "plan", **members: Any) -> Self:
         seen = [one["seq"] for one in self.events if one["k"] == "OBS" and one["ok"]][-1:]
-        default = {"basis": seen, "epoch": int(self.run[-1]), "durable": True, "conf": "h", "resume": minute(200)}
+        default = {"basis": seen, "epoch": int(self.run[-1]), "durable": True, "conf": self.hash, "resume": minute(200)}
         return self.add("INTENT", cmd=cmd, act=act, why=why, **{**default, **members})
 
     def send(self, cmd: str, act: str = "START", **members: Any) -> Self:
@@ -88,8 +124,21 @@ class Journal:
     def ack(self, cmd: str, pid: str | None = None) -> Self:
         return self.add("ACK", cmd=cmd, pid=pid or f"action-{cmd}", state="PENDING")
 
-    def result(self, cmd: str, out: str = "verified") -> Self:
-        return self.add("RESULT", cmd=cmd, out=out, basis=[], failure=None)
+    def result(self, cmd: str, out: str = "verified", *, shown: bool = True, **members: Any) -> Self:
+        """The end of a command; one that is verified is shown by a reading a second later, unless told otherwise."""
+        sent = next((one for one in self.events if one["k"] == "SEND" and one["cmd"] == cmd), None)
+        basis: list[int] = []
+        if out == "verified" and shown and sent is not None:
+            before = [one for one in self.events if one["k"] == "OBS" and one["v"] == "car" and one["ok"]]
+            self._now += 1 / 60
+            seen = {k: m for k, m in before[-1].items() if k not in ("seq", "t", "m", "run", "node", "k", "v")}
+            ts = {**seen["ts"], "charge": minute(self._now)}
+            self.add(
+                "OBS",
+                **{**seen, "src": "poll", "auth": "api", "ts": ts, "charging": sent["act"] == "START", "kw": None},
+            )
+            basis = [len(self.events)]
+        return self.add("RESULT", cmd=cmd, **{"out": out, "basis": basis, "failure": None, **members})
 
     def command(self, cmd: str, act: str, why: str = "plan", **members: Any) -> Self:
         """A command that is intended, sent and accepted, all at once."""

@@ -26,7 +26,7 @@ def crash(journal, *, sent):
         pytest.param(
             "S4",
             lambda j: j.at(1).start("a").at(2).start("b"),
-            lambda j: j.at(1).start("a").result("a", "failed").at(2).start("b"),
+            lambda j: j.at(1).start("a").result("a", "failed").at(6).start("b"),
             id="the-same-action-while-one-is-pending",
         ),
         pytest.param(
@@ -62,9 +62,9 @@ def crash(journal, *, sent):
         ),
         pytest.param(
             "S5",
-            lambda j: j.need(lst=minute(-60)).at(1).stop(why="target", durable=False),
+            lambda j: j.need(lst=minute(2)).at(1).start(why="deadline", durable=False),
             lambda j: j.need(lst=minute(1)).at(1).start(why="deadline", durable=False),
-            id="a-lost-store-allows-no-stop",
+            id="not-durable-before-the-latest-start",
         ),
         pytest.param(
             "S5",
@@ -117,8 +117,8 @@ def crash(journal, *, sent):
         ),
         pytest.param(
             "S6",
-            lambda j: j.at(1).start("a").result("a", "failed").at(2).send("a"),
-            lambda j: j.at(1).start("a").result("a", "failed").at(2).start("b"),
+            lambda j: j.at(1).start("a").result("a", "failed").at(6).send("a"),
+            lambda j: j.at(1).start("a").result("a", "failed").at(6).start("b"),
             id="a-repeat-after-the-result",
         ),
         pytest.param(
@@ -191,7 +191,7 @@ def crash(journal, *, sent):
         pytest.param(
             "S8",
             lambda j: j.at(1).start("a", why="reconcile").result("a").at(2).start("b", why="reconcile"),
-            lambda j: j.at(1).start("a", why="reconcile").result("a", "failed").at(2).start("b", why="reconcile"),
+            lambda j: j.at(1).start("a", why="reconcile").result("a", "failed").at(6).start("b", why="reconcile"),
             id="a-second-correction-in-a-session",
         ),
         pytest.param(

@@ -1,0 +1,90 @@
+"""Rules on doors that are shut: calls held back as asked for (S23), and lost credentials (S24)."""
+
+# ruff: noqa: ARG002 - all rules have the same hooks, whether or not one reads the record
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.checker.record import SECOND, Event, Record, elapsed
+from scheduler.checker.rule import Rule, Violation
+
+UNDER_WAY = 60 * SECOND
+"""A call that left before the bucket was held may be answered this much later."""
+
+LOST = "CREDENTIALS_LOST"
+
+
+class Waiting(Rule):
+    """No request is made in a bucket before the end of its hold.
+
+    A journal shows requests by their answers: an action that was begun, a reading that came. A `SEND` alone is no
+    request: a hold is also kept by a client that lets nothing out.
+    """
+
+    code = "S23"
+
+    def __init__(self) -> None:
+        self._holds: dict[str, Event] = {}
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield an answer to a request that should have waited."""
+        if event["k"] == "ACK":
+            sent = record.vehicle(event["v"]).commands[event["cmd"]].sent
+            hold = self._hold(event, "enode:command", f"enode:command:{event['v']}")
+            if hold is not None and sent is not None and _precedes(hold, sent):
+                yield self.broken(event, f"a command left while {hold['bucket']} was held")
+        elif event["k"] == "OBS" and event["src"] != "webhook":
+            hold = self._hold(event, "enode:read")  # a bucket of one vehicle does not hold the list of all
+            if hold is not None and elapsed(hold, event) > UNDER_WAY:
+                yield self.broken(event, f"the vehicle was read while {hold['bucket']} was held")
+
+    def learn(self, event: Event, record: Record) -> None:
+        """Remember what is held; a run that begins knows of no hold."""
+        if event["k"] == "LIFE":
+            self._holds.clear()
+        elif event["k"] == "LIMIT":
+            self._holds[event["bucket"]] = event
+
+    def _hold(self, event: Event, *buckets: str) -> Event | None:
+        """Return the hold of one of the buckets at an event."""
+        for bucket in ("enode", *buckets):
+            hold = self._holds.get(bucket)
+            if hold is not None and event["t"] < hold["until"] and hold.get("run") == event.get("run"):
+                return hold
+        return None
+
+
+def _precedes(hold: Event, sent: Event) -> bool:
+    return hold.get("run") == sent.get("run") and int(hold["m"]) < int(sent["m"])
+
+
+class LostCredentials(Rule):
+    """Once an account is known to be lost, nothing is sent to its vehicles until it is back."""
+
+    code = "S24"
+
+    def __init__(self) -> None:
+        self._sent: list[Event] = []
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield commands sent in between. A turn ends the alert after it sent, so it is judged when it is over."""
+        if self._sent and event.get("m") != self._sent[0].get("m"):
+            for sent in self._sent:
+                yield self.broken(sent, "sent although the account link was lost")
+            self._sent.clear()
+        if event["k"] == "SEND" and self._is_lost(event, record):
+            self._sent.append(event)
+        elif event["k"] == "ALERT" and event["code"] == LOST and event.get("op") == "cleared":
+            self._sent = [sent for sent in self._sent if event.get("v") not in (None, sent["v"])]
+
+    def _is_lost(self, sent: Event, record: Record) -> bool:
+        """Return whether the account was known to be lost, and nothing was heard from the vehicle's vendor since."""
+        lost = record.present.alerted(sent["v"], {LOST})
+        if lost is None:
+            return False
+        observed = record.vehicle(sent["v"]).observed
+        if observed is None:
+            return True
+        heard = observed.get("seen") if lost.get("v") is not None else observed["t"]
+        return heard is None or bool(heard <= lost["t"])

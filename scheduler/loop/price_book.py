@@ -49,14 +49,18 @@ class PriceBook:
         self._rng = rng or random.Random()  # noqa: S311 - a place in the crowd
         self._own: dict[str, Known] = {}
         self._timings: dict[str, Timing] = {}
-        self._late_since: dict[str, datetime] = {}
+        self._late_since_ns: dict[str, int] = {}  # on the monotonic clock: the wall clock may be set right meanwhile
         self._sources: dict[str, NamedSource] = {}
         self._asking: set[str] = set()
+        self._replaced = False
         self.trouble: dict[str, str] = {}
         self.replace_sources(sources)
 
     def replace_sources(self, sources: Mapping[str, NamedSource]) -> None:
-        """Use other sources from now on (reload). Of one that stayed as it was nothing is forgotten."""
+        """Use other sources from now on (reload). Of one that stayed as it was nothing is forgotten.
+
+        What is told of the others changes with the next fetch, once all that are asked then have had their say.
+        """
         before, self._sources = self._sources, dict(sources)
         same = {n for n, s in sources.items() if n in before and before[n].product == s.product}
         self._timings = {
@@ -64,7 +68,8 @@ class PriceBook:
         }
         self._own = {n: known for n, known in self._own.items() if n in same}
         self.trouble = {n: why for n, why in self.trouble.items() if n in same}
-        self._late_since = {n: at for n, at in self._late_since.items() if n in same}
+        self._late_since_ns = {n: ns for n, ns in self._late_since_ns.items() if n in same}
+        self._replaced = bool(before)
         for name in self.trouble:  # its token may have been mended, which no product shows
             self._timings[name].due_at = None
 
@@ -85,27 +90,37 @@ class PriceBook:
         names = [n for n, timing in self._timings.items() if timing.is_due(now) and n not in self._asking]
         self._asking.update(names)
         try:
-            changed = await asyncio.gather(*(self._ask(self._sources[name], now) for name in names))
+            await asyncio.gather(*(self._ask(self._sources[name], now) for name in names))
         finally:
             self._asking.difference_update(names)
         self._look_at_the_clock(now)
-        if any(changed):
+        if self._replaced:
+            self._replaced = False
             self._tell()
 
-    async def _ask(self, source: NamedSource, now: datetime) -> bool:
+    async def _ask(self, source: NamedSource, now: datetime) -> None:
         timing, name = self._timings[source.name], source.name
         try:
             series = await source.fetch(timing.span(self._final(name), now), at=now)
         except PriceError as error:
-            timing.failed(error, now)
-            if not isinstance(error, PricesNotPublished):
-                self.trouble[name] = str(error)
-                log.warning("prices.stale", source=name, why=str(error))
-            return False
+            if self._sources.get(name) is source:
+                self._failed(name, error, now)
+            return
+        if self._sources.get(name) is not source:
+            return  # another has taken its place meanwhile: its prices are of something else
         self.trouble.pop(name, None)
         changed = await self._keep(series, now)
         timing.answered(self._final(name), now)
-        return changed
+        if changed and not self._replaced:  # at once: others may take long
+            self._tell()
+
+    def _failed(self, name: str, error: PriceError, now: datetime) -> None:
+        self._timings[name].failed(error, now)
+        if isinstance(error, PricesNotPublished):
+            self.trouble.pop(name, None)
+            return
+        self.trouble[name] = str(error)
+        log.warning("prices.stale", source=name, why=str(error))
 
     async def _keep(self, series: PriceSeries, now: datetime) -> bool:
         before = self._own.get(series.name)
@@ -122,20 +137,21 @@ class PriceBook:
 
     def _look_at_the_clock(self, now: datetime) -> None:
         """Note which sources are late, and since when."""
+        now_ns = self._clock.monotonic_ns()
         for name, timing in self._timings.items():
             if not timing.late(self._spans(name), now):
-                self._late_since.pop(name, None)
+                self._late_since_ns.pop(name, None)
                 continue
-            self._late_since.setdefault(name, now)
+            self._late_since_ns.setdefault(name, now_ns)
             self.trouble.setdefault(name, "its prices are late: they should be known by now")
 
     def missing(self) -> str:
         """Say which prices have been missing for so long that a person should know; empty when none are."""
-        now = self._clock.now()
+        now, patient_ns = self._clock.now(), self._clock.monotonic_ns() - PATIENCE // timedelta(microseconds=1) * 1000
         return "; ".join(
             f"{name}: {self.trouble.get(name, 'late')}"
-            for name, since in sorted(self._late_since.items())
-            if now - since >= PATIENCE and self._timings[name].late(self._covered(name), now)
+            for name, since_ns in sorted(self._late_since_ns.items())
+            if since_ns <= patient_ns and self._timings[name].late(self._covered(name), now)
         )
 
     def sources(self) -> tuple[SourceStatus, ...]:

@@ -22,6 +22,12 @@ FIRST_PAUSE, LONGEST_PAUSE = MINUTE, 30 * MINUTE
 REFUSED = timedelta(hours=1)
 """The pause after an answer that no repetition mends."""
 
+LONGEST_WAIT = timedelta(days=1)
+"""Nobody's mistake in saying how long to wait may silence a source for longer."""
+
+PAST_TRIES = 3
+"""So often a source that answers is asked for the past before it is left alone with it."""
+
 SPREAD = 10 * MINUTE
 """Installations ask for news at instants spread over so long."""
 
@@ -33,8 +39,9 @@ class Timing:
     rhythm: Rhythm
     spread: float
     due_at: datetime | None = None
+    asked_at: datetime | None = None
     failures: int = 0
-    past_asked: bool = False
+    past_tries: int = PAST_TRIES
 
     @classmethod
     def of(cls, rhythm: Rhythm, rng: random.Random) -> "Timing":
@@ -43,7 +50,7 @@ class Timing:
 
     def is_due(self, at: datetime) -> bool:
         """Tell whether it is time to ask. After the wall clock was set back it is time, too."""
-        return self.due_at is None or at >= self.due_at or self.due_at - at > timedelta(days=1)
+        return self.due_at is None or at >= self.due_at or (self.asked_at is not None and at < self.asked_at)
 
     def span(self, final: tuple[Interval, ...], at: datetime) -> Interval:
         """Return what to ask for: what of the wanted is not known for good, or all of it where everything is.
@@ -51,14 +58,18 @@ class Timing:
         Once in a run the days before it are asked for too, as far as they are missing.
         """
         wanted = self.rhythm.wanted(at)
-        whole = [Interval(start=wanted.start - self.rhythm.back, end=wanted.end)] if not self.past_asked else [wanted]
-        missing = subtract(whole, final)
+        start = wanted.start - self.rhythm.back if self._reaches_back() else wanted.start
+        missing = subtract([Interval(start=start, end=wanted.end)], final)
         return Interval(start=missing[0].start, end=wanted.end) if missing else wanted
+
+    def _reaches_back(self) -> bool:
+        """Tell whether the past is asked for: after a failure every other time, since it may be what fails."""
+        return self.past_tries > 0 and self.failures % 2 == 0
 
     def answered(self, final: tuple[Interval, ...], at: datetime) -> None:
         """Note an answer; `final` is what is known for good now."""
-        self.failures = 0
-        self.past_asked = True
+        self.past_tries = 0 if self._reaches_back() else max(0, self.past_tries - 1)
+        self.failures, self.asked_at = 0, at
         if subtract([self.rhythm.wanted(at)], final) and isinstance(self.rhythm, DayAhead):
             self.due_at = self._awaited(at)
         else:
@@ -66,6 +77,7 @@ class Timing:
 
     def failed(self, error: PriceError, at: datetime) -> None:
         """Note that nothing came."""
+        self.asked_at = at
         if isinstance(error, PricesNotPublished):
             self.failures = 0
             self.due_at = self._awaited(at)
@@ -75,7 +87,7 @@ class Timing:
         if isinstance(error, PricesRefused):
             pause = REFUSED * (1 + self.spread)
         asked = error.retry_after_s if isinstance(error, PricesUnavailable) else 0.0
-        self.due_at = at + max(pause, timedelta(seconds=asked))
+        self.due_at = at + max(pause, timedelta(seconds=min(asked, LONGEST_WAIT.total_seconds())))
 
     def late(self, known: tuple[Interval, ...], at: datetime) -> bool:
         """Tell whether something is missing that should be known by now."""

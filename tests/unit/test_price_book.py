@@ -13,9 +13,9 @@ from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnava
 from scheduler.core.model import PriceSeries, StandIn
 from scheduler.core.publication import DayAhead, Rhythm, Rolling
 from scheduler.core.terms import PriceState
-from scheduler.core.timeline import Interval
+from scheduler.core.timeline import Interval, nanoseconds
 from scheduler.loop.price_book import BACK, PATIENCE, PriceBook
-from scheduler.loop.price_timing import LONGEST_PAUSE, REFUSED, SPREAD
+from scheduler.loop.price_timing import LONGEST_PAUSE, PAST_TRIES, REFUSED, SPREAD
 from storage.memory import MemoryStore
 from tests.fakes_daemon import StillClock
 from tests.unit.policies.builders import market
@@ -64,11 +64,37 @@ def failing(error: Exception) -> Answer:
     return answer
 
 
+class SteppingClock(StillClock):
+    """A clock that stands; `step` moves its wall time alone, as one that was wrong is set right."""
+
+    stepped = timedelta(0)
+
+    def monotonic_ns(self) -> int:
+        return nanoseconds(self.at - self.stepped)
+
+    def step(self, by: timedelta) -> None:
+        self.at += by
+        self.stepped += by
+
+
+@dataclass
+class SlowSource(Source):
+    """A source whose answer comes when it is let go."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch(self, span: Interval, *, at: datetime) -> PriceSeries:
+        self.begun.set()
+        await self.let_go.wait()
+        return await super().fetch(span, at=at)
+
+
 @dataclass
 class Shelf:
     """A price book with what it told."""
 
-    clock: StillClock = field(default_factory=lambda: StillClock(MIDNIGHT))
+    clock: SteppingClock = field(default_factory=lambda: SteppingClock(MIDNIGHT))
     source: Source = field(default_factory=Source)
     others: list[Source] = field(default_factory=list)
     told: list[tuple[PriceSeries, ...]] = field(default_factory=list)
@@ -245,6 +271,75 @@ def test_a_reload_forgets_nothing_of_a_source_that_stayed_as_it_was(shelf):
     asyncio.run(reloaded())
 
 
+async def reload_in_flight(shelf: Shelf, new: Source) -> PriceBook:
+    """Let a source answer after another one has taken its place."""
+    old = shelf.source = SlowSource(answer=shelf.source.answer)
+    book = shelf.book()
+    asking = asyncio.create_task(book.fetch())
+    await old.begun.wait()
+    book.replace_sources({"market": new})
+    await book.fetch()
+    old.let_go.set()
+    await asking
+    shelf.clock.at += MINUTE
+    await book.fetch()
+    return book
+
+
+def test_what_a_source_told_that_was_replaced_meanwhile_is_not_taken(shelf):
+    new = Source(product="in hours", answer=lambda _, at: hours(at, *[9.0] * 12))
+    asyncio.run(reload_in_flight(shelf, new))
+    assert shelf.prices() == [9.0] * 12, "and nothing of the other product around them"
+
+
+def test_a_refusal_of_a_source_that_was_replaced_meanwhile_does_not_put_off_the_new_one(shelf):
+    shelf.source.answer = failing(PricesRefused("a wrong token"))
+    new = Source()
+    book = asyncio.run(reload_in_flight(shelf, new))
+    assert len(new.asked) == 1
+    assert book.trouble == {}
+
+
+def test_prices_of_what_a_reload_changed_are_in_force_no_longer_though_the_new_source_fails(shelf):
+    async def reloaded() -> None:
+        book = shelf.book()
+        await book.fetch()
+        book.replace_sources({"market": Source(product="other", answer=failing(PricesUnavailable("no network")))})
+        await book.fetch()
+
+    asyncio.run(reloaded())
+    assert shelf.told[-1] == ()
+
+
+def test_a_reload_that_takes_the_stand_in_away_takes_its_prices_too(shelf):
+    async def reloaded() -> None:
+        book = shelf.book()
+        await book.fetch()
+        book.replace_sources({"market": replace(shelf.source, stand_in=""), "other": shelf.others[0]})
+        await book.fetch()
+
+    with_stand_in(shelf)
+    asyncio.run(reloaded())
+    assert shelf.prices() == [1.0] * 12
+
+
+def test_a_slow_source_does_not_hold_back_what_another_told(shelf):
+    async def asked() -> None:
+        slow = SlowSource(name="slow")
+        shelf.others.append(slow)
+        book = shelf.book()
+        asking = asyncio.create_task(book.fetch())
+        await slow.begun.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [one.name for one in shelf.told[-1]] == ["market"]
+        slow.let_go.set()
+        await asking
+        assert [one.name for one in shelf.told[-1]] == ["market", "slow"]
+
+    asyncio.run(asked())
+
+
 # when a source is asked
 
 
@@ -378,6 +473,99 @@ def test_a_clock_that_was_set_back_does_not_silence_a_source(shelf):
 
     asyncio.run(stepped())
     assert len(shelf.source.asked) == 2
+
+
+def test_a_clock_that_was_set_back_by_less_than_a_day_does_not_silence_a_source_either(shelf):
+    async def stepped() -> None:
+        book = shelf.book()
+        shelf.clock.step(10 * HOUR)
+        await book.fetch()
+        shelf.clock.step(-10 * HOUR)
+        shelf.clock.at += MINUTE
+        await book.fetch()
+
+    asyncio.run(stepped())
+    assert len(shelf.source.asked) == 2
+
+
+def test_one_that_tells_anew_every_few_days_is_not_asked_every_minute(shelf):
+    shelf.source.rhythm = Rolling(every=3 * DAY)
+    shelf.source.answer = failing(PricesNotPublished("nothing"))
+    asyncio.run(shelf.live(shelf.book(), days=1, step=MINUTE))
+    assert len(shelf.source.asked) == 1
+
+
+def test_one_that_asks_for_a_year_of_silence_is_asked_again_the_next_day(shelf):
+    shelf.source.answer = failing(PricesUnavailable("busy", retry_after_s=1e15))
+    asyncio.run(shelf.live(shelf.book(), days=2, step=HOUR))
+    assert len(shelf.source.asked) == 2
+
+
+def test_one_that_cannot_tell_of_the_past_is_heard_of_the_present(shelf):
+    def answer(span: Interval, at: datetime) -> PriceSeries:
+        if span.start < at - DAY:
+            raise PricesUnavailable("no answer within 120 s")
+        return two_days(span, at)
+
+    shelf.source.rhythm, shelf.source.answer = DayAhead(), answer
+    asyncio.run(shelf.live(shelf.book(), days=2, step=MINUTE))
+    assert shelf.prices()
+    reaching_back = [at for at, span in shelf.source.asked if span.start < at - 2 * DAY]
+    assert len(reaching_back) == PAST_TRIES
+
+
+def test_the_past_is_still_asked_for_after_a_night_without_a_network(shelf):
+    async def mended() -> None:
+        book = shelf.book()
+        shelf.source.answer = failing(PricesUnavailable("no network"))
+        await shelf.live(book, days=1, step=MINUTE)
+        shelf.source.answer, shelf.source.asked = two_days, []
+        await shelf.live(book, days=1, step=MINUTE)
+        assert len([at for at, span in shelf.source.asked if span.start < at - 2 * DAY]) == 1
+
+    asyncio.run(mended())
+
+
+# who is told
+
+
+def late_since(shelf: Shelf, *, step: timedelta) -> list[str]:
+    """Return what is told as missing, hour by hour, by a source that is silent and a clock that is stepped at once."""
+
+    async def waited() -> list[str]:
+        book, told = shelf.book(), []
+        for hour in range(5):
+            await book.fetch()
+            told.append(book.missing())
+            if not hour:
+                shelf.clock.step(step)
+            shelf.clock.at += HOUR
+        return told
+
+    shelf.source.answer = failing(PricesUnavailable("no network"))
+    return asyncio.run(waited())
+
+
+@pytest.mark.parametrize("step", [timedelta(0), 300 * DAY, -300 * DAY])
+def test_a_person_is_told_after_three_hours_whatever_the_clock_pretends(shelf, step):
+    assert late_since(shelf, step=step) == ["", "", "", "market: no network", "market: no network"]
+
+
+def test_a_service_that_says_not_yet_is_in_trouble_no_longer(shelf):
+    async def asked() -> None:
+        day_ahead(shelf)
+        book = shelf.book()
+        await book.fetch()
+        shelf.source.answer = failing(PricesUnavailable("no network"))
+        shelf.clock.at = ASKED_FROM + SPREAD
+        await book.fetch()
+        assert book.trouble == {"market": "no network"}
+        shelf.source.answer = failing(PricesNotPublished("not yet"))
+        shelf.clock.at += 5 * MINUTE
+        await book.fetch()
+        assert book.trouble == {}
+
+    asyncio.run(asked())
 
 
 # standing in

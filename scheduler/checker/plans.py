@@ -56,11 +56,8 @@ class Course:
     changed: bool = False
 
 
-class Committed(Rule):
-    """A slot that has begun stays, and the next start does not drift later, unless something but an estimate changed.
-
-    A slot has begun when the vehicle charges in it: time that passes in vain is a loss, not an estimate.
-    """
+class Courses(Rule):
+    """Compares each plan of a vehicle with the one before it, where nothing but an estimate changed in between."""
 
     code = "S13"
 
@@ -68,7 +65,7 @@ class Committed(Rule):
         self._courses: dict[str, Course] = {}
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
-        """Yield a plan that withdraws or puts off what the one before it said, without a cause."""
+        """Yield what a plan does to the one before it without a cause."""
         if event["k"] != "PLAN":
             return
         vehicle = record.vehicle(event["v"])
@@ -80,7 +77,7 @@ class Committed(Rule):
         if before is not None:
             course.drift_ns = before.drift_ns
             if not before.changed and _only_noise(before, course, record):
-                yield from self._compared(before, course, tick_ns=record.params["T_tick"])
+                yield from self.compared(before, course, tick_ns=record.params["T_tick"])
 
     def learn(self, event: Event, record: Record) -> None:
         """Note what may change a plan; a session begins afresh."""
@@ -94,17 +91,37 @@ class Committed(Rule):
                 home = record.home(vehicle_id)
                 course.changed |= event.get("v") == vehicle_id or (home is not None and event.get("home") == home["id"])
 
-    def _compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
+    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
+        """Yield what the later plan changes and should not."""
+        raise NotImplementedError
+
+
+class Begun(Courses):
+    """A slot in which the vehicle charges is not withdrawn, unless something but an estimate changed.
+
+    Time that passes in a slot in vain is a loss, not an estimate: such a slot may be withdrawn.
+    """
+
+    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
+        """Yield a slot that is gone, although the vehicle charges in it."""
         at = course.plan["t"]
         begun, now = _slot_end(before.plan, at), _slot_end(course.plan, at)
-        if course.charging is True:
-            if begun is not None and now is None and begun - at > tick_ns:
-                yield self.broken(course.plan, f"a slot that had begun was withdrawn {_minutes(begun - at)} early")
-            return  # the next start moves as the need is met
-        then, later = _next_start(before.plan, at), _next_start(course.plan, at)
-        if begun is not None or now is not None or then is None or later is None:
+        if course.charging is True and begun is not None and now is None and begun - at > tick_ns:
+            yield self.broken(course.plan, f"a slot that had begun was withdrawn {_minutes(begun - at)} early")
+
+
+class Steady(Courses):
+    """Estimates alone move the next start later by one tick at most, all in all, before the session's need changes."""
+
+    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
+        """Yield a start that has drifted. While a vehicle charges, what is left to start moves as the need is met."""
+        at = course.plan["t"]
+        if course.charging is True or _slot_end(before.plan, at) is not None or _slot_end(course.plan, at) is not None:
             return
-        course.drift_ns = max(0, course.drift_ns + later - then)
+        then, later = _next_start(before.plan, at), _next_start(course.plan, at)
+        if then is None or later is None:
+            return
+        course.drift_ns += later - then
         if course.drift_ns > tick_ns:
             yield self.broken(course.plan, f"the next start drifted {_minutes(course.drift_ns)} later")
             course.drift_ns = 0

@@ -15,7 +15,7 @@ from scheduler.checker.gate import Evidence, Mode, Place, Plugged, QuietRestart
 from scheduler.checker.intake import Authentic, Once, TimeForward
 from scheduler.checker.liveness import Inbound, Progress, Recovery
 from scheduler.checker.money import Bill, Unwanted
-from scheduler.checker.plans import Committed, Proposed
+from scheduler.checker.plans import Begun, Proposed, Steady
 from scheduler.checker.record import Event, Record
 from scheduler.checker.restraint import LeftAsleep, Rest, StoreLost
 from scheduler.checker.rule import Rule, Violation
@@ -27,19 +27,21 @@ from scheduler.checker.waiting import LostCredentials, Waiting
 
 RULES: tuple[type[Rule], ...] = (
     Evidence, Place, Plugged, Mode, OneAtATime, WriteFirst, OneEffect, Quota, Dwell, UserWins, Reserve,
-    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Committed, Fence, Authentic, TimeForward, Once,
+    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Begun, Fence, Authentic, TimeForward, Once,
     Clock, Secrets, Whole, Proposed, Waiting, LostCredentials, QuietRestart, Recall,
     Deadline, LatestStart, Verified, BackOff, ToldInTime, Missed, Convergence, Progress, Inbound,
     PastDeadline, Recovery, StoreLost, Rest, Bill, Unwanted, RandomDelay,
 )  # fmt: skip
 """Every rule that a journal is judged by."""
 
-NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated)
+NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated, Steady)
 """Rules that the daemon is known to break, and that judge no journal until it keeps them.
 
 `LeftAsleep` (L12): a full vehicle whose place is not proven, or whose evidence has grown old, is woken every hour.
 `Repeated` (L5): where a vendor's clock runs ahead (T04), the state of charge is known and unknown by turns, and
 `DEADLINE_AT_RISK` comes and goes with it.
+`Steady` (S13): while a vehicle waits with the same need, its next start creeps earlier by seconds as the planner's grid
+moves with the clock, until what would be moved exceeds the tolerance, and then jumps minutes later.
 """
 
 

@@ -124,8 +124,11 @@ class FastRun:
 
     async def _verdict(self, app: App, settings: Settings) -> Report:
         books = Bookkeeper(settings.homes, policy_sets(settings, installed()), self._market())
+        sessions = [await books.session(one) for one in self.world.sessions()]
+        for session in sessions:
+            self._judge.bill(session)
         return {
-            "sessions": [await books.session(one) for one in self.world.sessions()],
+            "sessions": sessions,
             "commands": await commands_of(app.store),
             "commands_away_from_home": len(self.world.actions.away),
             "violations": self._judge.violations(),

@@ -42,6 +42,14 @@ class Judge:
         self._seq += 1
         self.truths.append({"k": "TRUTH", "seq": self._seq, "run": 0, "node": "truth", "m": truth["t"], **truth})
 
+    def bill(self, session: Report) -> None:
+        """Tell the checker what a completed session cost, and what charging on arrival would have cost (E2)."""
+        plugged_at, unplugged_at = (nanoseconds(_instant(session[name])) for name in ("plugged_at", "unplugged_at"))
+        costs = {"cost": session["cost"], "at_once": session["baseline_cost"]}
+        self.hear(
+            {"k": "BILL", "t": unplugged_at, "v": session["vehicle"], "from": plugged_at, "to": unplugged_at, **costs}
+        )
+
     async def advance(self, store: Store) -> None:
         """Judge everything that was stored until now."""
         while page := await store.journal(after=self._row, limit=PAGE):

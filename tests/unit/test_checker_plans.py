@@ -2,6 +2,8 @@
 
 import pytest
 
+from scheduler.checker import check
+from scheduler.checker.reading import NOT_YET
 from tests.unit.checker_journal import minute, ready
 
 
@@ -45,19 +47,6 @@ def unread(journal, *, until):
         pytest.param(
             "S13", lambda j: charging(j).plan((120, 230)), lambda j: charging(j).obs(charging=False).plan((120, 230)),
             id="a-car-that-stopped",
-        ),
-        pytest.param(
-            "S13",
-            lambda j: j.obs(charging=False).plan((30, 90)).at(1).plan((31.5, 91.5)),
-            lambda j: j.obs(charging=False).plan((30, 90)).at(1).plan((31, 91)),
-            id="the-next-start-by-more-than-a-tick",
-        ),
-        pytest.param(
-            "S13",
-            lambda j: j.obs(charging=False).plan((30, 90)).at(1).plan((30.7, 90)).at(2).plan((31.4, 90)),
-            lambda j: j.obs(charging=False).plan((30, 90)).at(1).plan((30.7, 90)).at(2).plan((30.2, 90)).at(3)
-            .plan((30.9, 90)),
-            id="little-by-little",
         ),
         pytest.param("S22", lambda j: j.plan((10, 20), (15, 30)), lambda j: j.plan((10, 20), (20, 30)), id="overlap"),
         pytest.param("S22", lambda j: j.plan((20, 30), (10, 15)), lambda j: j.plan((10, 15), (20, 30)), id="order"),
@@ -140,3 +129,28 @@ def test_it_names_the_broken_rule_alone_and_is_silent_on_the_sibling(rule, broke
 
 def test_a_session_of_its_own_has_plans_of_its_own():
     assert charging(ready()).add("PLUG", op="out").plan((120, 230)).rules() == set()
+
+
+@pytest.mark.parametrize(
+    ("starts", "broken"),
+    [
+        pytest.param((30, 31.1), True, id="by-more-than-a-tick"),
+        pytest.param((30, 31), False, id="by-a-tick"),
+        pytest.param((30, 30.7, 31.4), True, id="little-by-little"),
+        pytest.param((30, 29.2, 30.6), False, id="there-and-back"),
+    ],
+)
+def test_estimates_alone_do_not_put_off_the_next_start(starts, broken):
+    journal = ready().obs(charging=False)
+    for at, start in enumerate(starts):
+        journal.at(at).plan((start, start + 60))
+    assert {violation.rule for violation in check(journal.events, rules=NOT_YET)} == ({"S13"} if broken else set())
+    assert journal.rules() == set()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda j: j.need(kwh=9, target=81), lambda j: j.ovr("ready-by"), lambda j: j.conf()]
+)
+def test_what_is_no_estimate_may_put_it_off(change):
+    journal = change(ready().obs(charging=False).plan((30, 90)).at(1)).plan((40, 100))
+    assert check(journal.events, rules=NOT_YET) == []

@@ -7,163 +7,21 @@ are counted against the daemon. Usage: `python bench/latency.py [ROUNDS]`.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
-import os
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
-VEHICLES = 10
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.loaded.daemon import PATIENCE_S, VEHICLES, Provider, delivery, empty_server, running, until
+
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 MOST_RATIO = 20.0
-SECRET = "a-secret-of-the-bench-only-0123456789"
-PATIENCE_S = 20.0
-
-CONFIG = """
-socket = "{folder}/kwhen.sock"
-[enode]
-url = "{url}"
-token_url = "{url}/oauth2/token"
-client_id = "bench"
-[webhook]
-public_url = "http://127.0.0.1:{port}/webhooks/enode"
-listen = "127.0.0.1:{port}"
-[http]
-listen = ""
-[storage]
-url = "sqlite:///{folder}/kwhen.db"
-[log]
-level = "error"
-[control]
-t_stable_s = 0
-t_unplug_min = 0
-n_hour = 60
-n_day = 500
-[[home]]
-id = "home"
-user_id = "user"
-timezone = "Europe/Oslo"
-location_id = "place"
-charger_ids = [{chargers}]
-{vehicles}
-[[home.policy]]
-name = "ready-by"
-at = "07:30"
-[[home.policy]]
-name = "flat"
-per_kwh = 0.2
-"""
-
-VEHICLE = """
-[[home.vehicle]]
-id = "car{n}"
-capacity_kwh = 60
-charge_power_kw = 7
-"""
-
-
-def vehicle_json(number: int, state: str) -> dict[str, Any]:
-    """Return a vehicle as Enode tells it, true just now."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: TID251
-    plugged = state != "UNPLUGGED"
-    able = {"isCapable": True, "interventionIds": []}
-    return {
-        "id": f"car{number}", "userId": "user", "vendor": "TESLA", "lastSeen": now, "isReachable": True,
-        "information": {"vin": None, "brand": "B", "model": "M", "year": 2024, "displayName": f"Car {number}"},
-        "chargeState": {
-            "batteryLevel": 40, "batteryCapacity": 60, "isPluggedIn": plugged,
-            "isCharging": state == "PLUGGED_IN:CHARGING", "isFullyCharged": False, "chargeLimit": 90,
-            "chargeRate": 7.0 if state == "PLUGGED_IN:CHARGING" else None, "lastUpdated": now,
-            "powerDeliveryState": state, "pluggedInChargerId": f"charger{number}" if plugged else None,
-        },
-        "location": {"id": "place", "latitude": 59.9, "longitude": 10.7, "lastUpdated": now},
-        "capabilities": {"startCharging": able, "stopCharging": able, "chargeState": able, "location": able},
-        "scopes": [],
-    }  # fmt: skip
-
-
-class Provider:
-    """The least of Enode that the daemon needs, with the instant of each charging request."""
-
-    def __init__(self) -> None:
-        self.states = ["UNPLUGGED"] * VEHICLES
-        self.commanded: dict[str, asyncio.Future[float]] = {}
-        self.count = 0
-
-    def app(self) -> web.Application:
-        app = web.Application()
-        app.router.add_post("/oauth2/token", self.token)
-        app.router.add_get("/users/user/vehicles", self.vehicles)
-        app.router.add_get("/vehicles/{id}", self.vehicle)
-        app.router.add_post("/vehicles/{id}/charging", self.charging)
-        app.router.add_get("/webhooks", self.webhooks)
-        app.router.add_post("/webhooks", self.webhook)
-        app.router.add_route("*", "/{rest:.*}", self.nothing)
-        return app
-
-    async def token(self, _: web.Request) -> web.Response:
-        return web.json_response({"access_token": "t", "expires_in": 3599, "scope": "", "token_type": "bearer"})
-
-    async def vehicles(self, _: web.Request) -> web.Response:
-        data = [vehicle_json(n, state) for n, state in enumerate(self.states)]
-        return web.json_response({"data": data, "pagination": {"after": None, "before": None}})
-
-    async def vehicle(self, request: web.Request) -> web.Response:
-        number = int(request.match_info["id"].removeprefix("car"))
-        return web.json_response(vehicle_json(number, self.states[number]))
-
-    async def charging(self, request: web.Request) -> web.Response:
-        at = time.perf_counter()
-        vehicle_id = request.match_info["id"]
-        if waiting := self.commanded.pop(vehicle_id, None):
-            waiting.set_result(at)
-        self.count += 1
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")  # noqa: TID251
-        kind = (await request.json())["action"]
-        return web.json_response({
-            "id": f"action{self.count}", "userId": "user", "targetId": vehicle_id, "targetType": "vehicle",
-            "kind": kind, "state": "PENDING", "createdAt": now, "updatedAt": now, "completedAt": None,
-            "failureReason": None,
-        })  # fmt: skip
-
-    async def webhooks(self, _: web.Request) -> web.Response:
-        return web.json_response({"data": [], "pagination": {"after": None, "before": None}})
-
-    async def webhook(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        return web.json_response(
-            {"id": "w", "url": asked["url"], "events": asked["events"], "isActive": True, "apiVersion": "2024-10-01"}
-        )
-
-    async def nothing(self, _: web.Request) -> web.Response:
-        return web.json_response({})
-
-
-def delivery(number: int, state: str, port: int) -> bytes:
-    """Return a signed delivery as the bytes of an HTTP request."""
-    event = {
-        "event": "user:vehicle:updated", "createdAt": "2026-01-01T00:00:00Z", "version": "2024-10-01",
-        "user": {"id": "user"}, "vehicle": vehicle_json(number, state), "updatedFields": ["chargeState"],
-    }  # fmt: skip
-    body = json.dumps([event]).encode()
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
-    head = (
-        f"POST /webhooks/enode HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-        f"x-enode-signature: sha1={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 class Sender:
@@ -184,14 +42,6 @@ class Sender:
         )
         await self.reader.readexactly(length)
         return at
-
-
-async def until(ask: Any, what: str) -> None:
-    """Wait for a condition, bounded."""
-    end = time.perf_counter() + PATIENCE_S
-    while not await ask():
-        assert time.perf_counter() < end, f"waited too long: {what}"
-        await asyncio.sleep(0.005)
 
 
 async def measure(provider: Provider, sender: Sender, api: aiohttp.ClientSession) -> list[float]:
@@ -233,80 +83,25 @@ async def measure(provider: Provider, sender: Sender, api: aiohttp.ClientSession
 
 async def empty_posts(count: int) -> list[float]:
     """Return the round trips of an empty aiohttp POST to an empty aiohttp handler in another process."""
-    program = (
-        "from aiohttp import web\n"
-        "async def empty(_): return web.Response()\n"
-        "app = web.Application(); app.router.add_post('/', empty)\n"
-        "web.run_app(app, host='127.0.0.1', port=PORT, print=None, access_log=None)\n"
-    )
-    port = free_port()
-    child = subprocess.Popen([sys.executable, "-c", program.replace("PORT", str(port))])  # noqa: ASYNC220
     taken = []
-    try:
-        async with aiohttp.ClientSession() as session:
-
-            async def up() -> bool:
-                with suppress(aiohttp.ClientError):
-                    async with session.post(f"http://127.0.0.1:{port}/") as answer:
-                        return answer.status == 200
-                return False
-
-            await until(up, "the empty server")
-            for _ in range(count):
-                began = time.perf_counter()
-                async with session.post(f"http://127.0.0.1:{port}/") as answer:
-                    await answer.read()
-                taken.append(time.perf_counter() - began)
-                await asyncio.sleep(0.005)  # as far apart as the commands: no pipeline effect
-    finally:
-        child.terminate()
-        child.wait()
+    async with empty_server() as port, aiohttp.ClientSession() as session:
+        for _ in range(count):
+            began = time.perf_counter()
+            async with session.post(f"http://127.0.0.1:{port}/") as answer:
+                await answer.read()
+            taken.append(time.perf_counter() - began)
+            await asyncio.sleep(0.005)  # as far apart as the commands: no pipeline effect
     return taken
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def main() -> int:
     provider = Provider()
-    runner = web.AppRunner(provider.app(), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "kwhen.toml"
-        config.write_text(CONFIG.format(
-            folder=folder, url=url, port=port, chargers=", ".join(f'"charger{n}"' for n in range(VEHICLES)),
-            vehicles="".join(VEHICLE.format(n=n) for n in range(VEHICLES)),
-        ))  # fmt: skip
-        environ = os.environ | {"KWHEN_ENODE__CLIENT_SECRET": "bench-client-secret", "KWHEN_WEBHOOK__SECRET": SECRET}
-        command = [sys.executable, "-m", "scheduler.cli", "run", "--config", str(config)]
-        daemon = subprocess.Popen(command, env=environ)  # noqa: ASYNC220
-        try:
-            commands, posts = await compare(provider, folder, port)
-        finally:
-            daemon.terminate()
-            daemon.wait()
-            await runner.cleanup()
-    return report(commands, posts)
+    async with running(provider) as (port, path):
+        return report(*await compare(provider, path, port))
 
 
-async def compare(provider: Provider, folder: str, port: int) -> tuple[list[float], list[float]]:
-    connector = aiohttp.UnixConnector(path=f"{folder}/kwhen.sock")
-    async with aiohttp.ClientSession(connector=connector) as api:
-
-        async def ready() -> bool:
-            with suppress(aiohttp.ClientError, OSError):
-                async with api.get("http://kwhen/readyz") as answer:
-                    return answer.status == 200
-            return False
-
-        await until(ready, "the daemon")
+async def compare(provider: Provider, path: str, port: int) -> tuple[list[float], list[float]]:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path)) as api:
         sender = Sender(*await asyncio.open_connection("127.0.0.1", port), port)
         for number in range(VEHICLES):
             await sender.send(number, "UNPLUGGED")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from scheduler.core.errors import PriceError, PricesUnavailable
+from scheduler.core.errors import PriceError, PricesNotPublished, PricesUnavailable
 from scheduler.core.model import GRAMS, PriceSeries
 from scheduler.core.publication import DayAhead, Rhythm, Rolling
+from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
 from scheduler.plugins.isolation import described
 from scheduler.ports import PriceSource, Web
@@ -49,7 +50,7 @@ class PriceFeed:
         """Return what is published in the span, under this feed's name.
 
         Raises:
-            PricesNotPublished: nothing yet, which is normal.
+            PricesNotPublished: nothing yet, which is normal; also where the source returned no slot.
             PricesUnavailable: the source failed, hung, or returned something else than prices.
         """
         try:
@@ -64,7 +65,9 @@ class PriceFeed:
             raise PricesUnavailable(_shortened(self.redact(described(error)))) from error
         if why := _unfit(series):
             raise PricesUnavailable(why)
-        return replace(series, name=self.name, product=self.product)
+        if not series.slots:
+            raise PricesNotPublished("the source returned no slot")
+        return replace(series, name=self.name, product=self.product, fetched_at=at)
 
 
 def _shortened(text: str) -> str:
@@ -74,7 +77,11 @@ def _shortened(text: str) -> str:
 def _unfit(series: object) -> str:
     if type(series) is not PriceSeries:
         return f"the source returned a {type(series).__name__}, no PriceSeries"
-    if series.currency != GRAMS and not re.fullmatch("[A-Z]{3}", series.currency):
+    if series.currency != GRAMS and not re.fullmatch("[A-Z]{3}", str(series.currency)):
         return f"the source's currency is {series.currency!r}, which is none of ISO 4217 such as EUR"
+    if type(series.zone) is not str:
+        return f"the source's zone is a {type(series.zone).__name__}, no text"
+    if type(series.slots) is not tuple or any(type(slot) is not PriceSlot for slot in series.slots):
+        return "the source's slots are no tuple of PriceSlot"
     late = next((b for a, b in pairwise(series.slots) if b.start < a.end), None)
     return f"the source's slots overlap or are out of order at {late.start}" if late else ""

@@ -359,5 +359,27 @@ async def test_slots_that_overlap_are_refused():
         await PriceFeed(name="oslo", source=_Source(twisted), web=NO_WEB).fetch(SPAN, at=AT)
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "why"),
+    [
+        ({"slots": ()}, PricesNotPublished, "no slot"),
+        ({"slots": (1, 2)}, PricesUnavailable, "slots"),
+        ({"slots": None}, PricesUnavailable, "slots"),
+        ({"currency": None}, PricesUnavailable, "currency"),
+        ({"zone": None}, PricesUnavailable, "zone"),
+    ],
+)
+async def test_a_series_without_sense_leaves_the_same_family_of_errors(changes, error, why):
+    odd = dataclasses.replace(market(0.1, start=AT), **changes)
+    with pytest.raises(error, match=why):
+        await PriceFeed(name="oslo", source=_Source(odd), web=NO_WEB).fetch(SPAN, at=AT)
+
+
+async def test_it_is_not_the_source_that_says_when_it_was_asked():
+    odd = dataclasses.replace(market(0.1, start=AT), fetched_at=datetime(2090, 1, 1))
+    series = await PriceFeed(name="oslo", source=_Source(odd), web=NO_WEB).fetch(SPAN, at=AT)
+    assert series.fetched_at == AT
+
+
 def test_the_file_source_is_installed():
     assert Registry(PRICE_SOURCES).plugin("file").ours

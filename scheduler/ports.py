@@ -374,7 +374,7 @@ class Store(Protocol):
         """Return every vehicle's state."""
 
     async def put_prices(self, series: PriceSeries) -> None:
-        """Store prices; the newest fetch wins by interval."""
+        """Store prices just fetched; they win by interval, whatever a clock said at those stored before."""
 
     async def prices(self, *, since: datetime) -> list[PriceSeries]:
         """Return the stored prices from an instant on, one series a source."""

@@ -123,7 +123,7 @@ def _first_seen(cursor: Cursor, statements: Statements, row: InboxRow) -> bool:
 
 
 def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -> None:
-    """Store a series: where slots overlap, the newest fetch holds."""
+    """Store a series: where slots overlap, it holds. What a clock that was ahead dated later is as old as it now."""
     if not fetched:
         return
     source = fetched[0]["source"]
@@ -131,6 +131,7 @@ def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -
         statements.delete_other_prices,
         {"of_source": source} | {f"but_{name}": fetched[0][name] for name in ("product", "zone", "currency")},
     )
+    cursor.execute(statements.date_prices_back, {"of_source": source, "of_fetch": fetched[0]["fetched_at"]})
     span = {"of_source": source, "after": fetched[0]["start"], "before": max(row["end"] for row in fetched)}
     stored = rows_of(cursor, statements.overlapping_prices, span)
     cursor.execute(statements.delete_prices, span)

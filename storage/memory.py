@@ -144,10 +144,11 @@ class MemoryStore:
         return [self._vehicles[vehicle_id] for vehicle_id in sorted(self._vehicles)]
 
     async def put_prices(self, series: PriceSeries) -> None:
-        """Store prices; the newest fetch wins by interval."""
+        """Store prices; the last ones stored win by interval."""
         self._require_writing()
+        latest = nanoseconds(series.fetched_at)
         same = [
-            row
+            row | {"fetched_at": min(row["fetched_at"], latest)}
             for row in self._prices.get(series.name, [])
             if (row["product"], row["zone"], row["currency"]) == (series.product, series.zone, series.currency)
         ]

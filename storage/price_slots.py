@@ -1,6 +1,7 @@
 """Price series ↔ rows of slots, and which of overlapping slots holds."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from scheduler.core.model import PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
@@ -27,21 +28,18 @@ def price_rows(series: PriceSeries) -> list[Row]:
 
 
 def newest_prices(*, stored: Iterable[Row], fetched: Iterable[Row]) -> list[Row]:
-    """Return disjoint rows, ordered by start: wherever rows of a source overlap, the newest fetch holds.
+    """Return disjoint rows of a source, ordered by start: wherever they overlap, what was fetched now holds.
 
-    An older slot keeps the part that no newer one covers. Of fetches at the same instant the one stored last holds.
+    A stored slot keeps the part that is not fetched anew. What is stored last was fetched last, whatever `fetched_at`
+    says: the clock may have been ahead before, and what it dated so is not older for that.
+
+    Args:
+        stored: disjoint rows.
+        fetched: disjoint rows.
     """
-    kept: list[Row] = []
-    covered: tuple[Interval, ...] = ()
-    layers: dict[tuple[int, bool], list[Row]] = {}
-    for is_now, rows in ((False, stored), (True, fetched)):
-        for row in rows:
-            layers.setdefault((row["fetched_at"], is_now), []).append(row)
-    for layer in sorted(layers, reverse=True):
-        pieces = [piece for row in layers[layer] for piece in _uncovered(row, covered)]
-        kept += pieces
-        covered = merge([*covered, *(_interval(piece) for piece in pieces)])
-    return sorted(kept, key=lambda row: row["start"])
+    new = list(fetched)
+    covered = merge(_interval(row) for row in new)
+    return sorted([*new, *(piece for row in stored for piece in _uncovered(row, covered))], key=itemgetter("start"))
 
 
 def _uncovered(row: Row, covered: tuple[Interval, ...]) -> list[Row]:

@@ -154,6 +154,11 @@ class Statements:
                 | (PRICE.c.currency != bindparam("but_currency")),
             )
         )
+        self.date_prices_back = self._text(
+            update(PRICE)
+            .where(PRICE.c.source == bindparam("of_source"), PRICE.c.fetched_at > bindparam("of_fetch"))
+            .values(fetched_at=bindparam("of_fetch"))
+        )
         self.overlapping_prices = self._query(select(PRICE).where(*_overlapping()))
         self.prices = self._query(
             select(PRICE).where(PRICE.c.end > bindparam("since")).order_by(PRICE.c.source, PRICE.c.start)

@@ -160,7 +160,7 @@ class SqlStore:
     # --- prices
 
     async def put_prices(self, series: PriceSeries) -> None:
-        """Store prices; the newest fetch wins by interval. Prices of another product, zone or currency go."""
+        """Store prices; the last ones stored win by interval. Prices of another product, zone or currency go."""
         fetched = price_slots.price_rows(series)
         await self.writer.submit(lambda cursor: batches.put_prices(cursor, self._statements, fetched))
 

@@ -124,7 +124,8 @@ class PriceBook:
 
     async def _keep(self, series: PriceSeries, now: datetime) -> bool:
         before = self._own.get(series.name)
-        if before is not None and before.same(series):
+        ahead = before is not None and before.series.fetched_at > series.fetched_at  # a wrong clock dated it
+        if before is not None and before.same(series) and not ahead:
             self._own[series.name] = before.fetched_again(series.fetched_at)
             return False
         self._own[series.name] = Known.of(series if before is None else before.under(series, since=now - BACK))

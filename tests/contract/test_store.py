@@ -368,11 +368,13 @@ async def test_the_newest_fetch_wins_by_interval(opened):
     ]
 
 
-async def test_an_older_fetch_only_fills_gaps(opened):
-    await opened.put_prices(prices([5], start=after(60), fetched_at=after(5)))
+@pytest.mark.parametrize("ahead", [5, 5 * 365 * 24 * 60])
+async def test_what_is_stored_last_was_fetched_last_whatever_a_wrong_clock_said(opened, ahead):
+    await opened.put_prices(prices([5, 6, 7], start=after(60), fetched_at=after(ahead)))
     await opened.put_prices(prices([1, 2, 3]))
     (found,) = await opened.prices(since=T0)
-    assert [slot.per_kwh for slot in found.slots] == [1, 5, 3]
+    assert [slot.per_kwh for slot in found.slots] == [1, 2, 3, 7]
+    assert found.fetched_at == T0, "no clock is believed that was ahead of the last one"
 
 
 async def test_the_same_fetch_again_changes_nothing(opened):

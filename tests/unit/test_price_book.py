@@ -218,6 +218,21 @@ def test_what_a_wrong_clock_fetched_in_the_future_is_not_believed(shelf):
     assert shelf.told[-1] == ()
 
 
+def test_what_it_fetched_is_believed_once_the_right_clock_has_seen_it_too(shelf):
+    async def stepped() -> None:
+        await shelf.store.open(node="test")
+        shelf.source.answer = lambda _, at: hours(MIDNIGHT, *[5.0] * 48, fetched_at=at)
+        book = shelf.book()
+        shelf.clock.step(30 * DAY)
+        await book.fetch()
+        shelf.clock.step(-30 * DAY)
+        await book.fetch()
+        await shelf.book().load()
+
+    asyncio.run(stepped())
+    assert shelf.prices() == [5.0] * 48
+
+
 def test_a_reload_asks_a_source_in_trouble_again_at_once(shelf):
     async def reloaded() -> None:
         shelf.source.answer = failing(PricesRefused("a wrong token"))

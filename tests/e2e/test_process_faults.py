@@ -1,9 +1,14 @@
-"""Restarts in the midst of things, and a store that fails (X07, B01, B08)."""
+"""Restarts in the midst of things, parts that die, a store that fails, and a change of mind (X01 to X07, B01 to B09, C06)."""
 
+import asyncio
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from scheduler.app import EXIT_FAULT, App, serve
+from scheduler.config import load
 from scheduler.core.command import Action
 from scheduler.core.model import Will
 from tests.e2e.stage import DAY, Stage, perform, verified
@@ -135,5 +140,118 @@ def test_l11_a_store_that_keeps_nothing_starts_the_car_when_it_cannot_wait():
         (kept,) = await stage.commands(Action.START)
         assert kept.verified, "what happened meanwhile is told later"
         assert [i["durable"] for i in await stage.journal("INTENT") if i["act"] == "START"] == [False]
+
+    perform(story)
+
+
+def test_b09_a_disk_that_takes_five_seconds_for_each_commit():
+    async def story(stage: Stage) -> None:
+        store = stage.app.store
+        for name in ("commit", "put"):
+            setattr(store, name, slowed(getattr(store, name)))
+        await stage.night()
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+        ticks = [line["m"] for line in await stage.journal("TICK")]
+        assert all(later - earlier <= 120e9 for earlier, later in pairwise(ticks))
+        assert stage.car.true_soc_pct() >= 78
+
+    def slowed(write: Any) -> Any:
+        async def late(*args: Any, **members: Any) -> Any:
+            await asyncio.sleep(5)
+            return await write(*args, **members)
+
+        return late
+
+    perform(story)
+
+
+def test_x01_a_stop_in_the_middle_of_a_command():
+    """The provider is still at the START when the daemon is told to stop; the next run finds out what became of it."""
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("00:59")
+        stage.world.faults.add("slow", method="POST", path="/vehicles/*/charging", count=1, delay_s=15)
+        await stage.until("01:00:05")
+        told_at = stage.now()
+        assert len(stage.actuations(stage.next("00:59") - DAY)) == 1
+        await stage.app.stop()
+        assert stage.now() - told_at <= timedelta(seconds=30)
+        await stage.wait(minutes=1)
+        assert len(stage.actuations(told_at)) == 0
+        await stage.start_daemon()
+        await stage.until("06:50")
+        (start,) = await stage.commands(Action.START)
+        assert start.verified
+        assert [line["found"] for line in await stage.journal("READBACK") if line["cmd"] == start.id] == [True]
+        assert stage.world.actions.accepted[stage.car.id] == 3
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, storage=ON_DISK)
+
+
+def test_x03_the_task_that_drains_has_died():
+    """The one that rings is in test_upkeep.py; these two are all that the daemon cannot live without."""
+
+    async def story(stage: Stage) -> None:
+        await stage.app.stop()
+        stage.app = App(stage.settings, clock=stage.clock, alarm_cap_s=60.0)
+        running = asyncio.create_task(serve(stage.app, stop=asyncio.Event()))
+        await stage.wait(minutes=2)
+        stage.app.engine._draining = None
+        stage.app.engine.poke([0])
+        async with asyncio.timeout(60):
+            assert await running == EXIT_FAULT
+
+    perform(story)
+
+
+@pytest.mark.parametrize("name", ["poll", "prices", "calendars", "prune", "notify", "links", "accounts"])
+def test_x03_a_job_that_fails_for_an_hour_does_its_work_again_afterwards(name):
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("20:00")
+        healed_at = stage.now() + timedelta(hours=1)
+        job = stage.app.engine._jobs.get_job(name)
+        assert job is not None
+
+        async def broken() -> None:
+            if stage.now() < healed_at:
+                raise RuntimeError("a bug")
+            worked.append(stage.now())
+            await job.func()
+
+        worked: list[Any] = []
+        stage.app.engine.periodic(name, min(job.trigger.interval_length, 600.0), broken)
+        await stage.until("06:50")
+        assert {line["job"] for line in stage.logs if line["event"] == "job.failed"} == {name}
+        assert worked
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story)
+
+
+def test_c06_a_target_raised_while_the_car_charges():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("02:30")
+        assert stage.car.charging
+        path = stage.directory / "kwhen.toml"
+        path.write_text(path.read_text().replace("soc_pct = 80.0", "soc_pct = 95.0"))
+        secrets = {"KWHEN_ENODE__CLIENT_SECRET": stage.world.client_secret}
+        stage.app._reread = lambda: load(path, secrets)
+        await stage.app.reload()
+        changed_at = stage.now()
+        await stage.wait(seconds=5)
+        needs = [line["target"] for line in await stage.journal("NEED") if line["t"] >= changed_at.timestamp() * 1e9]
+        assert needs[0] == 95, "planned at once"
+        await stage.until("03:55")
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START], "and nothing dropped"
+        await stage.until("06:50")
+        assert stage.car.true_soc_pct() >= 93
 
     perform(story)

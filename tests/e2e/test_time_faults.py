@@ -1,5 +1,9 @@
-"""Clocks that change or step (T01 to T05)."""
+"""Clocks that change or step, and clocks in other places (T01 to T10)."""
 
+import asyncio
+import os
+import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,3 +111,93 @@ def test_t04_a_provider_whose_clock_runs_ahead():
         assert stage.car.true_soc_pct() >= 78
 
     perform(story)
+
+
+def test_t05_a_host_that_sleeps_for_three_hours_looks_before_it_acts():
+    """The start at 01:00 falls into the sleep. All timers are late at once, and the monotonic clock stood still."""
+    asleep = timedelta(hours=3)
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("23:29:30")
+        beats, monotonic_ns = stage.app.pulse.beats, stage.clock.monotonic_ns
+        asyncio.get_running_loop()._jump(round(asleep.total_seconds() * 1e6))
+        stage.clock.monotonic_ns = lambda: monotonic_ns() - round(asleep.total_seconds() * 1e9)
+        woke_at = stage.now()
+        await stage.wait(seconds=59)
+        assert stage.app.pulse.beats - beats <= 2, "one tick for all those that were missed"
+        await stage.until("06:50")
+        (stepped,) = await stage.journal("CLOCK")
+        assert stepped["d"] == pytest.approx(asleep.total_seconds() * 1e9, abs=1e9)
+        start = next(line for line in await stage.journal("SEND") if line["t"] >= woke_at.timestamp() * 1e9)
+        seen = [line["m"] for line in await stage.journal("OBS") if line["ok"] and line["m"] <= start["m"]]
+        assert [m for m in seen if m >= stepped["m"]], "read again before anything is sent"
+        assert start["t"] - woke_at.timestamp() * 1e9 <= 180e9
+        assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story)
+
+
+@pytest.mark.parametrize(
+    ("home", "ready_at", "start_at"),
+    [
+        pytest.param("America/New_York", "01:30", datetime(2026, 1, 12, 16, 0, tzinfo=UTC), id="west"),
+        pytest.param("Asia/Kolkata", "12:00", datetime(2026, 1, 12, 16, 0, tzinfo=UTC), id="half-an-hour"),
+        pytest.param("Europe/Lisbon", "06:30", datetime(2026, 3, 28, 16, 0, tzinfo=UTC), id="the-day-of-the-change"),
+    ],
+)
+def test_t07_a_home_a_host_and_a_market_in_three_zones(home, ready_at, start_at):
+    """The host keeps New Zealand's time, the market Oslo's; the departure is the same instant as ever (06:30 UTC)."""
+
+    async def story(stage: Stage) -> None:
+        os.environ["TZ"] = "Pacific/Auckland"  # virtual time began with UTC, and puts back what was before
+        time.tzset()
+        assert time.timezone == -12 * 3600
+        await stage.night()
+        commands = await stage.commands()
+        assert [c.action for c in commands] == [Action.STOP, Action.START, Action.STOP]
+        assert commands[1].sent_at == pytest.approx(stage.next("01:00") - DAY, abs=timedelta(minutes=5))
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, start_at=start_at, timezone=home, ready_at=ready_at, prices="nord-pool")
+    assert time.timezone != -12 * 3600
+
+
+def test_t09_plugged_in_ten_minutes_before_the_departure():
+    async def story(stage: Stage) -> None:
+        await stage.until("06:20")
+        stage.plug_in()
+        await stage.until("06:29:30")
+        assert stage.car.charging
+        (risk,) = await stage.alerts("DEADLINE_AT_RISK")
+        assert risk.raised_at <= stage.now()
+        await stage.until("10:00")
+        assert 78 <= stage.car.true_soc_pct() <= 83, "it goes on past the departure"
+        assert [c.why for c in await stage.commands(Action.STOP)] == ["target"]
+
+    perform(story)
+
+
+def test_t10_noise_in_the_state_of_charge_does_not_put_the_start_off():
+    """Every five minutes a reading up to two points off, and prices that fall all night: each replan would rather wait."""
+    chance = random.Random(5)
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        until = stage.next("02:30")
+        while stage.now() < until:
+            stage.car.telemetry.distortion.soc_pct = round(stage.car.true_soc_pct() + chance.uniform(-2, 2))
+            stage.car.telemetry.refresher.now()
+            await stage.wait(minutes=5)
+        stage.car.telemetry.distortion.soc_pct = None
+        await stage.until("06:29")
+        starts = {slots[0][0] for slots in (line["slots"] for line in await stage.journal("PLAN")) if slots}
+        (start,) = await stage.commands(Action.START)
+        assert start.sent_at <= stage.next("03:10") - DAY
+        assert len(starts) > 1, "the noise did reach the planner"
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, daily=[0.50 - 0.01 * ((hour - 17) % 24) for hour in range(24)])

@@ -1,4 +1,4 @@
-"""Deliveries that come twice, out of order, late or never (W01 to W10)."""
+"""Deliveries that come twice, out of order, late, altered or never (W01 to W13)."""
 
 import asyncio
 import json
@@ -12,7 +12,9 @@ from scheduler.core.command import Action
 from simulator.instants import zulu
 from simulator.webhooks import signature
 from simulator.wire import vehicle_json
-from tests.e2e.stage import SECRET, Stage, perform, verified
+from tests.e2e.stage import SECRET, START_AT, Stage, perform, verified
+
+SILENT_NS = (START_AT + timedelta(hours=1)).timestamp() * 1e9
 
 
 def event_of(stage: Stage, **charge: Any) -> dict[str, Any]:
@@ -157,3 +159,44 @@ def test_w10_events_of_unknown_kinds_keep_nothing_else_back():
         assert stage.now() - hook.last_success <= timedelta(minutes=20)
 
     perform(story, webhooks=True)
+
+
+def test_w12_bodies_altered_on_the_way_are_refused_and_polling_carries_on():
+    async def story(stage: Stage) -> None:
+        await stage.until("16:50")
+        send = stage.hooks._send
+        stage.hooks._send = lambda *delivery, **_: send(*delivery, tamper=True)  # again and again, unlike the fault
+        before = stage.app.inbound.counters.stored
+        await stage.night()
+        counters = stage.app.inbound.counters
+        assert counters.refused["signature"] > 10
+        assert counters.stored == before
+        assert len(await stage.alerts("WEBHOOK_SILENT")) == 1
+        assert {line["src"] for line in await stage.journal("OBS") if line["t"] > SILENT_NS} <= {"poll", "readback"}
+        assert verified(await stage.commands())
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, webhooks=True)
+
+
+def test_w13_what_was_answered_is_applied_once_after_a_crash():
+    """The daemon dies between its answer and its drain: it takes nothing from the inbox any more."""
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("18:00")
+        event = event_of(stage, batteryLevel=47, lastUpdated=zulu(stage.now()))
+        stage.app.loop.drain = dead
+        assert set(await deliver(stage, [event], times=2)) == {200}
+        stage.lose_store()
+        await stage.restart()
+        await stage.wait(minutes=1)
+        applied = [o for o in await stage.journal("OBS") if o["soc"] == 47 and o["src"] == "webhook"]
+        assert [(o["ok"], o["run"]) for o in applied] == [(True, 2)]
+        assert await stage.app.store.shards_with_work() == set()
+
+    async def dead(_shard: int) -> bool:
+        return False
+
+    perform(story, webhooks=True, storage="sqlite:///{}/kwhen.db")

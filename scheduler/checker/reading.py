@@ -34,6 +34,9 @@ RULES: tuple[type[Rule], ...] = (
 )  # fmt: skip
 """Every rule that a journal is judged by."""
 
+PACE: tuple[type[Rule], ...] = (BackOff, Progress, Recovery)
+"""Rules that take the daemon's own time to the minute: they cannot judge a run on a clock that is hurried."""
+
 NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated, Steady)
 """Rules that the daemon is known to break, and that judge no journal until it keeps them.
 

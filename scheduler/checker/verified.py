@@ -19,6 +19,9 @@ AWAKE = 5 * MINUTE
 BACK_OFF = (5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE)
 """The least wait after one, two, three and more failed commands in a row."""
 
+LINE_AFTER = MINUTE
+"""A failure may be known so long before its line is written: the wait begins when it is known."""
+
 OWN_WAIT = frozenset({"HTTP_429", "ProviderThrottled"})
 """Failures after which the provider says itself how long to wait."""
 
@@ -95,7 +98,7 @@ class BackOff(SendRule):
             return
         wait = BACK_OFF[min(len(failed), len(BACK_OFF)) - 1]
         since = elapsed(failed[-1], send.event)
-        if since < wait:
+        if since < wait - LINE_AFTER:
             text = f"sent {since / MINUTE:.1f} min after failure {len(failed)} in a row"
             yield self.broken(send.event, text)
 

@@ -159,7 +159,7 @@ async def _market(world: aiohttp.ClientSession, now: datetime) -> PriceSeries:
 
 
 async def _report(app: App, settings: Settings, world: aiohttp.ClientSession) -> Report:
-    judge = Judge()
+    judge = Judge(hurried=True)
     for truth in await _ask(world, "truth"):
         judge.hear(truth)
     await judge.advance(app.store)

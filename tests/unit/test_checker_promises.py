@@ -98,13 +98,13 @@ def past(journal, why="plan", soc=60, **changes):
         ),
         pytest.param(
             "L4",
-            lambda j: j.at(1).start().result("a", "failed").at(5.9).start("b"),
+            lambda j: j.at(1).start().result("a", "failed").at(4.9).start("b"),
             lambda j: j.at(1).start().result("a", "failed").at(6).start("b"),
             id="five-minutes-after-a-failure",
         ),
         pytest.param(
             "L4",
-            lambda j: j.at(1).start().result("a", "failed").at(6).start("b").result("b", "unverified").at(15.9).obs()
+            lambda j: j.at(1).start().result("a", "failed").at(6).start("b").result("b", "unverified").at(14.9).obs()
             .start("c"),
             lambda j: j.at(1).start().result("a", "failed").at(6).start("b").result("b", "unverified").at(16).obs()
             .start("c"),

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -62,7 +61,7 @@ CALENDARS_EVERY_S = 60.0
 """How often it is looked whether a calendar is due."""
 
 PRICES_PATIENCE_S = 10.0
-"""How long a start waits for prices and calendars: what comes later is news like any other."""
+"""How long a start or a reload waits for prices and calendars: what comes later is news like any other."""
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
 NOTIFY_EVERY_S = 30.0
@@ -106,6 +105,7 @@ class App(Tenancy):
         self.passwords = Passwords(self.store)
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._asked: set[asyncio.Task[None]] = set()
         self.webhook_port = self.page_port = 0
         self.ready = False
 
@@ -126,6 +126,7 @@ class App(Tenancy):
         await self.loop.load()
         await self.prices.load()
         await self.calendars.load()
+        self._cleanups.append(self._stop_asking)
         await self._first_answers()
         await self._survey()
         self._start_loops()
@@ -142,8 +143,16 @@ class App(Tenancy):
             asyncio.create_task(self.prices.fetch(), name="first prices"),
             asyncio.create_task(self.calendars.fetch(), name="first calendars"),
         ]
-        self._cleanups += [partial(_cancelled, one) for one in asked]
+        self._asked.update(asked)
+        for one in asked:
+            one.add_done_callback(self._asked.discard)
         await asyncio.wait(asked, timeout=PRICES_PATIENCE_S)
+
+    async def _stop_asking(self) -> None:
+        asked = tuple(self._asked)
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
 
     async def _taken_over(self) -> list[AlertChange]:
         """Take over the daemon's own alerts that the last run left open; return the end of those of its stopping."""
@@ -383,15 +392,10 @@ class App(Tenancy):
         self.prices.replace_sources(sources)
         self.calendars.replace_sources(calendar_sources(settings, self.web))
         self.herald.replace(posts_of(settings, self.web))
-        await asyncio.gather(self.prices.fetch(), self.calendars.fetch())
+        await self._first_answers()
         self._wake_all()
         log.info("config.applied", conf=settings.digest)
         return told
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _fixed(settings: Settings) -> tuple[object, ...]:

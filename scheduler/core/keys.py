@@ -38,8 +38,8 @@ def input_key(now: Situation) -> tuple[object, ...]:
         seen.reachable, seen.smart_charging, now.override, now.overdue, command and (command.id, command.state),
         session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
         session and (session.held_since, session.failed_resumes, session.corrections, session.strayed),
-        tuple(p.fetched_at for p in now.prices), now.departures, now.home, now.vehicle, now.limits,
-        now.claimed_elsewhere, now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
+        tuple((p.fetched_at, p.product, p.stand_ins) for p in now.prices), now.departures, now.home, now.vehicle,
+        now.limits, now.claimed_elsewhere, now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
         now.gone,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 Without another word the service is Nord Pool's, as the simulator plays it.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -247,6 +248,16 @@ def test_d10_a_price_source_that_is_gone_for_three_days():
         (alert,) = await stage.alerts("PRICES_MISSING")
         assert alert.cleared_at is not None
         assert stage.app.prices.trouble == {}
+
+    play(story)
+
+
+def test_a_reload_does_not_wait_for_a_source_that_hangs():
+    async def story(stage: Stage) -> None:
+        stage.app.prices.fetch = asyncio.Event().wait  # type: ignore[assignment, method-assign]
+        before = stage.now()
+        await stage.app.reload()
+        assert stage.now() - before < timedelta(minutes=1)
 
     play(story)
 

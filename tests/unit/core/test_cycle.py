@@ -10,10 +10,22 @@ from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.cycle import Gone, Lost, observe, situation_of
 from scheduler.core.decide import decide
 from scheduler.core.keys import decision_key, input_key, stands
-from scheduler.core.model import Decision, Desired, Hand, Overdue, Override, Plan, PriceSeries, VehicleState, Will
+from scheduler.core.model import (
+    Decision,
+    Desired,
+    Hand,
+    Overdue,
+    Override,
+    Plan,
+    PriceSeries,
+    StandIn,
+    VehicleState,
+    Will,
+)
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
 from scheduler.core.settling import settle
 from scheduler.core.terms import Price, Target
+from scheduler.core.timeline import Interval
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation, stated
 
 MIN = timedelta(minutes=1)
@@ -435,6 +447,16 @@ def test_a_reading_that_becomes_trustworthy_is_a_new_input():
     now = scene()
     old = replace(now, observation=replace(now.observation, battery=replace(now.observation.battery, at=in_hours(-2))))
     assert input_key(old) != input_key(now)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"product": "other"}, {"stand_ins": (StandIn(interval=Interval(start=NOW, end=in_hours(1)), name="backup"),)}],
+)
+def test_prices_of_something_else_are_a_new_input_though_they_were_fetched_together(change):
+    series = PriceSeries(name="m", currency="EUR", slots=(), fetched_at=NOW)
+    before, now = (replace(scene(), prices=(one,)) for one in (series, replace(series, **change)))
+    assert not stands(now, before, decide(before))
 
 
 def test_a_decision_is_stored_again_only_when_its_content_changes():

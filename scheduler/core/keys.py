@@ -39,8 +39,8 @@ def input_key(now: Situation) -> tuple[object, ...]:
         session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
         session and (session.held_since, session.failed_resumes, session.corrections, session.strayed),
         tuple((p.fetched_at, p.product, p.stand_ins) for p in now.prices), now.departures, now.home, now.vehicle,
-        now.limits, now.claimed_elsewhere, now.credentials_valid, now.clock_trusted, now.store_durable, now.learned, now.run,
-        now.gone,
+        now.limits, now.claimed_elsewhere, now.credentials_valid, now.clock_trusted, now.store_durable, now.learned,
+        now.run, now.gone,
     )  # fmt: skip
 
 

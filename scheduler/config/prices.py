@@ -15,8 +15,11 @@ def problems_of_prices(
 ) -> Iterator[Problem]:
     """Yield stand-ins that are none, addresses that are not safe, and sources without the token they need."""
     names = [name for _, name in names_of(tree, "prices")]
+    places: dict[str, str] = {}
     for index, name in names_of(tree, "prices"):
         table, path = tree["prices"][index], f"prices[{index}]"
+        if (first := places.setdefault(named_secret("prices", name).file, name)) != name:
+            yield f"{path}.name", f"{name!r} and {first!r} would share one place for their secrets; choose another name"
         other = table.get("stand_in")
         if other == name:
             yield f"{path}.stand_in", "cannot stand in for itself; name another of [[prices]]"

@@ -78,8 +78,8 @@ class Found:
 
 def find(spec: SecretSpec, *, environ: Mapping[str, str], secrets_dir: str | None) -> Found | None:
     """Return a secret from the first place that has it; None when none has."""
-    if environ.get(spec.variable):
-        return Found(text=environ[spec.variable], origin=spec.variable)
+    if given := environ.get(spec.variable, "").strip():  # as of a file: a newline at its end is no part of it
+        return Found(text=given, origin=spec.variable)
     for directory, guarded in _directories(environ, secrets_dir):
         path = directory / spec.file
         try:

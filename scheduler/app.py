@@ -325,9 +325,12 @@ class App(Tenancy):
         self.engine.soon(self.inbound.check)
 
     async def sweep(self) -> None:
-        """Beat, poke the shards that have work, then feed the watchdog."""
+        """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
         await self.pulse.beat()
-        self.engine.poke(await self.store.shards_with_work())
+        try:
+            self.engine.poke(await self.store.shards_with_work())
+        except StoreError as error:
+            log.error("store.trouble", what="sweep", why=str(error))
         notify.notify(notify.WATCHDOG, notify.status(f"{len(self.loop.states)} vehicles, sweep {self.pulse.beats}"))
 
     async def prune(self) -> None:

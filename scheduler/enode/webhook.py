@@ -175,9 +175,10 @@ class Listener:
         if work:
             try:
                 async with asyncio.timeout(STORE_S):
-                    counters.stored += await self._sink(work)
+                    stored = await self._sink(work)
             except (StoreError, TimeoutError):
                 raise Refused(503, "store") from None
+            counters.stored += stored  # read only now: others have counted meanwhile
         counters.deliveries += 1
         counters.heard_at = received.at
 

@@ -43,8 +43,8 @@ NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated, Steady)
 `LeftAsleep` (L12): a full vehicle whose place is not proven, or whose evidence has grown old, is woken every hour.
 `Repeated` (L5): where a vendor's clock runs ahead (T04), the state of charge is known and unknown by turns, and
 `DEADLINE_AT_RISK` comes and goes with it.
-`Steady` (S13): while a vehicle waits with the same need, its next start creeps earlier by seconds as the planner's grid
-moves with the clock, until what would be moved exceeds the tolerance, and then jumps minutes later.
+`Steady` (S13): readings a point off move the start of a vehicle that waits by minutes, later and back (T10); and with
+the same need it creeps earlier by seconds as the planner's grid moves with the clock, and then jumps minutes later.
 """
 
 

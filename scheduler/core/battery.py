@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from scheduler.core.energy import FULL_PCT, energy_in, gained_pct, pessimistic_power_kw, usable_capacity_kwh
-from scheduler.core.model import Quality, Session, Situation
+from scheduler.core.model import Quality, Situation
 
 PLUG_IN_GRACE = timedelta(minutes=5)
 """A reading from just before the plug-in still holds: the car did not drive in between."""
@@ -67,15 +67,17 @@ def _since(situation: Situation, *, soc_pct: float, age: timedelta) -> tuple[flo
 
 
 def _metered_pct(situation: Situation) -> float | None:
-    """Return the SoC by the meter when the reported one stands still against it (frozen), else None."""
+    """Return the SoC by the meter when the reported one stands still against it (frozen), else None.
+
+    It stands still where it has not moved since the plug-in, or not for as much energy as counts.
+    """
     session, soc_pct = situation.session, situation.observation.battery.soc_pct
     capacity = usable_capacity_kwh(situation)
-    if session is None or session.soc_at_start_pct is None or soc_pct is None or capacity is None:
+    if session is None or soc_pct is None or capacity is None:
         return None
-    metered = _by_meter(session, session.soc_at_start_pct, capacity)
-    frozen = abs(soc_pct - session.soc_at_start_pct) <= FROZEN_PCT
-    return metered if frozen and metered - soc_pct > situation.limits.p_overshoot else None
-
-
-def _by_meter(session: Session, start_pct: float, capacity: float) -> float:
-    return start_pct + gained_pct(grid_kwh=session.energy_kwh, capacity_kwh=capacity)
+    moved_kwh = session.energy_kwh if session.energy_at_soc_kwh is None else session.energy_at_soc_kwh
+    metered = soc_pct + gained_pct(grid_kwh=session.energy_kwh - moved_kwh, capacity_kwh=capacity)
+    start_pct = session.soc_at_start_pct
+    if start_pct is not None and abs(soc_pct - start_pct) <= FROZEN_PCT:
+        metered = max(metered, start_pct + gained_pct(grid_kwh=session.energy_kwh, capacity_kwh=capacity))
+    return metered if metered - soc_pct > situation.limits.p_overshoot else None

@@ -243,6 +243,7 @@ class Session:
     unplugged_since: datetime | None = None
     soc_at_start_pct: float | None = None
     energy_kwh: float = 0.0  # grid side, as far as power was seen
+    energy_at_soc_kwh: float | None = None  # what it was when the state of charge that is told last moved
     metered_at: datetime | None = None  # source time up to which power was counted
     flows: tuple[Flow, ...] = ()
     stopped_at: datetime | None = None  # a stop that nobody claims, not yet answered

@@ -175,6 +175,15 @@ def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState
 
 
 def _metered(state: VehicleState, before: Observation) -> VehicleState:
+    """Add the energy that flowed between two readings, and note how much it was when the state of charge moved."""
+    state = _with_energy(state, before)
+    assert state.session is not None
+    if state.observation.battery.soc_pct == before.battery.soc_pct:
+        return state
+    return replace(state, session=replace(state.session, energy_at_soc_kwh=state.session.energy_kwh))
+
+
+def _with_energy(state: VehicleState, before: Observation) -> VehicleState:
     """Add the energy that flowed between two readings: the power of the earlier one, held (grid side)."""
     assert state.session is not None
     seen, after = state.observation, state.observation.charge

@@ -3,6 +3,8 @@
 import random
 from datetime import timedelta
 
+import pytest
+
 from scheduler.core.command import Action
 from scheduler.core.model import Will
 from simulator.physics import Battery
@@ -179,11 +181,12 @@ def test_p19_an_empty_battery_is_not_believed_of_one_sample():
     perform(story)
 
 
-def test_p20_a_frozen_reading_does_not_charge_beyond_the_target():
+@pytest.mark.parametrize("frozen_at", ["17:30", "02:00", "02:40"])
+def test_p20_a_frozen_reading_does_not_charge_beyond_the_target(frozen_at):
     async def story(stage: Stage) -> None:
         await stage.until("17:00")
         stage.plug_in()
-        await stage.until("17:30")
+        await stage.until(frozen_at)
         stage.car.telemetry.distortion.frozen_soc = True
         await stage.until("06:50")
         assert 78 <= stage.car.true_soc_pct() <= 85

@@ -65,3 +65,15 @@ def test_a_reading_that_stands_still_against_the_meter_is_bounded_by_the_meter()
 def test_a_reading_that_moves_is_believed_against_the_meter():
     moving = situation(soc_pct=50.0, energy_kwh=20.0, session={"soc_at_start_pct": 30.0})
     assert estimate_soc(moving) == Charge(low_pct=50.0, high_pct=50.0, quality=Quality.FRESH)
+
+
+def test_a_reading_that_stopped_in_mid_charge_is_bounded_by_what_flowed_since():
+    # 20 of 24 kWh flowed since it last moved: 30 points
+    frozen = situation(soc_pct=40.0, energy_kwh=24.0, session={"soc_at_start_pct": 34.0, "energy_at_soc_kwh": 4.0})
+    assert estimate_soc(frozen) == Charge(low_pct=40.0, high_pct=70.0, quality=Quality.ESTIMATED)
+
+
+def test_a_reading_in_coarse_steps_is_believed_until_more_flowed_than_counts():
+    # 3 kWh since the last step: 4.5 points
+    coarse = situation(soc_pct=40.0, energy_kwh=7.0, session={"soc_at_start_pct": 34.0, "energy_at_soc_kwh": 4.0})
+    assert estimate_soc(coarse) == Charge(low_pct=40.0, high_pct=40.0, quality=Quality.FRESH)

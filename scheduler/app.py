@@ -15,7 +15,8 @@ from aiohttp.web import Application
 from scheduler import __version__, notify
 from scheduler.config import Settings, calendar_sources, installed, posts_of, price_feeds, warnings
 from scheduler.core.errors import ConfigError, StoreError
-from scheduler.core.model import CalendarDeparture, Home, PriceSeries, VehicleState
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Home, VehicleState
 from scheduler.core.timeline import nanoseconds
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient

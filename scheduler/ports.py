@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from scheduler.core.command import Action, ActionReport, Command
-from scheduler.core.model import CalendarDeparture, Flow, Override, PriceSeries, Situation, VehicleState
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Flow, Override, Situation, VehicleState
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.publication import Rhythm
 from scheduler.core.terms import Stated

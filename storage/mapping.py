@@ -17,16 +17,8 @@ import msgspec
 
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.errors import StoreError
-from scheduler.core.model import (
-    CalendarDeparture,
-    Decision,
-    Home,
-    Limits,
-    Override,
-    PriceSeries,
-    Situation,
-    VehicleState,
-)
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Decision, Home, Limits, Override, Situation, VehicleState
 from scheduler.core.observation import Reading
 from scheduler.core.terms import TERM_TYPES, Price, Stated
 

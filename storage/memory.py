@@ -8,7 +8,7 @@ from typing import Any
 
 from scheduler.core.command import Command
 from scheduler.core.errors import StoreError, StoreLocked, StoreStale
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
     AlertChange,

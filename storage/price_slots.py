@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval, from_nanoseconds, merge, nanoseconds, subtract
 from storage.rows import Row

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from scheduler.core.command import Command
 from scheduler.core.errors import StoreError
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
     AlertChange,

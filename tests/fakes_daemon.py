@@ -7,8 +7,8 @@ from typing import Any
 
 from scheduler.core.command import Action, Command, CommandState, Failure, Why
 from scheduler.core.errors import KwhenError
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.model import (
-    GRAMS,
     Decision,
     Desired,
     Home,
@@ -20,7 +20,6 @@ from scheduler.core.model import (
     PlannedSlot,
     PolicySpec,
     PriceRung,
-    PriceSeries,
     Quality,
     Reason,
     Session,

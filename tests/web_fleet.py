@@ -9,8 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.garage import Prompt
-from scheduler.core.model import Flow, Home, PriceSeries, VehicleSpec
+from scheduler.core.model import Flow, Home, VehicleSpec
 from scheduler.core.terms import PriceSlot
 from scheduler.onboard.prompts import prompts_of
 from scheduler.onboard.setting_up import DISMISSED

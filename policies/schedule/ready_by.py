@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time
 from operator import itemgetter
 
 from scheduler.core.calendar import EVERY_DAY, local_instant, next_local
-from scheduler.core.model import CalendarDeparture, Situation
+from scheduler.core.feeds import CalendarDeparture
+from scheduler.core.model import Situation
 from scheduler.core.policy import FARTHEST
 from scheduler.core.terms import Target, Term
 

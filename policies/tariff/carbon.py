@@ -6,7 +6,8 @@ from functools import lru_cache
 from math import isfinite
 
 from scheduler.core.carbon import SameSlots, grams_by_slot
-from scheduler.core.model import GRAMS, Situation
+from scheduler.core.feeds import GRAMS
+from scheduler.core.model import Situation
 from scheduler.core.terms import Price, PriceSlot, Term
 
 GRAMS_A_TONNE = 1e6

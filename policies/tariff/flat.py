@@ -6,7 +6,8 @@ from datetime import datetime
 
 from policies.tariff.parts import Part, require_finite, require_power
 from scheduler.core.calendar import local_days
-from scheduler.core.model import PriceSeries, Situation
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Situation
 from scheduler.core.terms import Price, PriceSlot, Term
 
 

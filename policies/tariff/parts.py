@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from scheduler.core.model import PriceSeries, Situation
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Situation
 from scheduler.core.terms import Term
 
 

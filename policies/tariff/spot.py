@@ -10,7 +10,8 @@ from policies.tariff.billing import BILLED_MIN, averaged, steps
 from policies.tariff.parts import Part, require_finite, require_power
 from policies.tariff.windows import Pieces, PricedWindow, amount_at, pieces
 from scheduler.core.calendar import local_days
-from scheduler.core.model import PriceSeries, Situation
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Situation
 from scheduler.core.prices import expected
 from scheduler.core.terms import Price, PriceSlot, Term
 from scheduler.core.timeline import Interval

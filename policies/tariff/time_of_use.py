@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from policies.tariff.parts import Part, require_finite, require_power
 from policies.tariff.windows import PricedWindow, amount_at, pieces
 from scheduler.core.calendar import local_days
-from scheduler.core.model import PriceSeries, Situation
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Situation
 from scheduler.core.terms import Price, PriceSlot, Term
 
 

@@ -25,7 +25,7 @@ from scheduler.calendars.scan import Scanned, Series, scan
 from scheduler.calendars.source import LARGEST_BYTES
 from scheduler.core.calendar import MIDNIGHT, local_instant
 from scheduler.core.errors import CalendarUnread
-from scheduler.core.model import CalendarDeparture
+from scheduler.core.feeds import CalendarDeparture
 from scheduler.core.timeline import Interval
 from scheduler.ports import CalendarRead
 

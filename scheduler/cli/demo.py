@@ -18,7 +18,7 @@ from scheduler.cli.demo_report import Bookkeeper, Judge, Report, commands_of
 from scheduler.cli.demo_staging import DAY, START_AT, free_port, passing_place, prepare, running
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, installed, policy_sets
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.log import set_up
 from scheduler.ports import Clock
 from scheduler.virtual_time import run_virtual

@@ -24,7 +24,7 @@ from scheduler.cli.demo_summary import show_sessions, show_totals
 from scheduler.cli.terminal import QUIET, STRONG, Styled, show
 from scheduler.clock import FastClock
 from scheduler.config import Settings, installed, policy_sets
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.http.wording import span
 from scheduler.log import set_up
 

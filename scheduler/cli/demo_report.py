@@ -10,7 +10,8 @@ from typing import Any
 from scheduler.checker import Checker
 from scheduler.checker.reading import PACE, RULES
 from scheduler.core.command import Command
-from scheduler.core.model import Home, PriceSeries, Situation
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Home, Situation
 from scheduler.core.observation import Observation
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval, clip, nanoseconds

@@ -18,7 +18,8 @@ from scheduler.config.secrets import named_secret
 from scheduler.config.settings import PriceSpec
 from scheduler.core.carbon import CARBON
 from scheduler.core.errors import PriceError, PricesNotPublished, PricesRefused
-from scheduler.core.model import GRAMS, Home, PriceSeries
+from scheduler.core.feeds import GRAMS, PriceSeries
+from scheduler.core.model import Home
 from scheduler.core.publication import DayAhead, Rhythm
 from scheduler.core.timeline import Interval, subtract
 from scheduler.http.wording import rfc3339

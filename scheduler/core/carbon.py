@@ -5,8 +5,9 @@ from datetime import timedelta
 from functools import lru_cache
 
 from scheduler.core.calendar import local_days
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.flowing import come_to
-from scheduler.core.model import GRAMS, Flow, Plan, PlannedSlot, PriceSeries, Situation
+from scheduler.core.model import Flow, Plan, PlannedSlot, Situation
 from scheduler.core.prices import expected
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval

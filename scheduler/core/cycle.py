@@ -13,19 +13,8 @@ from typing import Any
 from scheduler.core.accept import accept
 from scheduler.core.battery import estimate_soc
 from scheduler.core.command import ActionReport, Command
-from scheduler.core.model import (
-    CalendarDeparture,
-    Home,
-    Limits,
-    Overdue,
-    Override,
-    PriceSeries,
-    Session,
-    Situation,
-    VehicleSpec,
-    VehicleState,
-    Will,
-)
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Home, Limits, Overdue, Override, Session, Situation, VehicleSpec, VehicleState, Will
 from scheduler.core.observation import Delivery, Reading, Stamp
 from scheduler.core.session import expire, follow
 from scheduler.core.telling import ns, observed_line

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zlib import crc32
 
 from scheduler.core.command import Action, Command, Why
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.observation import Observation
-from scheduler.core.terms import PriceSlot, Stated
+from scheduler.core.terms import Stated
 from scheduler.core.timeline import Interval
 
 SHARDS = 64
@@ -120,50 +121,6 @@ class Home:
         """The names of the calendars that its policies read: what they say as their setting `calendar`."""
         named = (policy.settings.get("calendar") for policy in self.policies)
         return frozenset(name for name in named if isinstance(name, str))
-
-
-GRAMS = "gCO2"
-"""The currency of carbon: such series hold grams of CO2 per kWh. No home reckons in it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StandIn:
-    """A stretch of time in which another source speaks for one that is silent."""
-
-    interval: Interval
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceSeries:
-    """Prices of one source: slots ordered by start, disjoint, may have gaps. Unit: `currency` per kWh.
-
-    `product` tells apart what the same name has meant before (source and settings): prices of two products never mix.
-    `stand_ins` says where the slots of another source stand.
-    """
-
-    name: str
-    currency: str
-    slots: tuple[PriceSlot, ...]
-    fetched_at: datetime
-    zone: str = ""
-    product: str = ""
-    stand_ins: tuple[StandIn, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CalendarDeparture:
-    """The start of an event in a calendar of the person's. `soc_pct` [%] or `energy_kwh` [kWh] where the event says it.
-
-    `day` is the local date of an event that lasts all day; `at` then is where that date begins at the home.
-    """
-
-    calendar: str
-    at: datetime
-    title: str = ""
-    day: date | None = None
-    soc_pct: float | None = None
-    energy_kwh: float | None = None
 
 
 class Will(StrEnum):

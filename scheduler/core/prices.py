@@ -12,7 +12,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from scheduler.core.calendar import zone_named
-from scheduler.core.model import GRAMS, PriceRung, Situation
+from scheduler.core.feeds import GRAMS
+from scheduler.core.model import PriceRung, Situation
 from scheduler.core.terms import Price, PriceSlot, PriceState, billed, of_type
 
 RECENT = timedelta(days=14)

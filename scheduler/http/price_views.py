@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from scheduler.core.model import Home, PriceSeries, StandIn
+from scheduler.core.feeds import PriceSeries, StandIn
+from scheduler.core.model import Home
 from scheduler.core.pricing import GridCarbon, HomePrices, PaidSlot, SourceStatus
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval, merge

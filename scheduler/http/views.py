@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from scheduler.core.command import Command
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.model import (
     Decision,
     Home,
@@ -18,7 +19,6 @@ from scheduler.core.model import (
     Override,
     Plan,
     PlannedSlot,
-    PriceSeries,
     Quality,
     Session,
     Situation,

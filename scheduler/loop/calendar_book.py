@@ -12,7 +12,8 @@ import structlog
 
 from scheduler.core.calendar import ONE_DAY, local_days
 from scheduler.core.errors import CalendarUnread, StoreError
-from scheduler.core.model import CalendarDeparture, Home
+from scheduler.core.feeds import CalendarDeparture
+from scheduler.core.model import Home
 from scheduler.core.timeline import Interval
 from scheduler.ports import CalendarRead, CalendarSource, Clock, Store
 

@@ -19,8 +19,9 @@ from scheduler.core.cycle import CycleNews, Observed, observe, situation_of
 from scheduler.core.decide import decide
 from scheduler.core.dispatch import PRESSING
 from scheduler.core.errors import StoreError, StoreStale
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.keys import decision_key, stands
-from scheduler.core.model import CalendarDeparture, Decision, Home, PriceSeries, Session, Situation, VehicleSpec
+from scheduler.core.model import Decision, Home, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
 from scheduler.core.settling import Settled, settle
 from scheduler.core.timeline import EPOCH

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from scheduler.core.errors import PriceError, PricesNotPublished, StoreError
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.pricing import SourceStatus
 from scheduler.core.timeline import Interval
 from scheduler.loop.price_layers import Known, misfit

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from scheduler.core.model import PriceSeries, StandIn
+from scheduler.core.feeds import PriceSeries, StandIn
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval, merge, subtract
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from scheduler.core.errors import PriceError, PricesNotPublished, PricesUnavailable
-from scheduler.core.model import GRAMS, PriceSeries
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.publication import DayAhead, Rhythm, Rolling
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval

@@ -10,7 +10,8 @@ from itertools import islice, pairwise
 
 from scheduler.core.calendar import MIDNIGHT, ONE_DAY, local_instant, zone_named
 from scheduler.core.carbon import CARBON, grams_by_slot
-from scheduler.core.model import GRAMS, Home, Limits, PriceSeries, Situation, VehicleSpec
+from scheduler.core.feeds import GRAMS, PriceSeries
+from scheduler.core.model import Home, Limits, Situation, VehicleSpec
 from scheduler.core.observation import Observation
 from scheduler.core.policy import MOST_TERMS, Policy, nonsense_in
 from scheduler.core.pricing import GridCarbon, HomePrices, PaidSlot, Part

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import Rolling
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval

@@ -10,7 +10,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from scheduler.core.errors import PricesNotPublished, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import Rolling
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval

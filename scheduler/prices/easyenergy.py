@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from scheduler.core.errors import PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from scheduler.core.model import GRAMS, PriceSeries
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.publication import Rolling
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

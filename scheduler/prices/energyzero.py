@@ -8,7 +8,7 @@ import msgspec
 
 from scheduler.core.calendar import local_instant
 from scheduler.core.errors import PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

@@ -7,7 +7,7 @@ from typing import ClassVar
 from xml.etree.ElementTree import Element
 
 from scheduler.core.errors import PriceError, PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

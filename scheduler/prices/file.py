@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.core.errors import PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

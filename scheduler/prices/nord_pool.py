@@ -7,7 +7,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesNotPublished, PricesUnavailable
-from scheduler.core.model import GRAMS, PriceSeries
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval
 

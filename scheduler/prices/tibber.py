@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesNotPublished, PricesRefused
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import Rolling
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scheduler.core.command import Action, Command, CommandState, Failure, Why
-from scheduler.core.model import Hand, Override, PriceSeries, VehicleState, Will
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Hand, Override, VehicleState, Will
 from scheduler.core.observation import Stamp
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import nanoseconds

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from scheduler.core.policy import Policy, nonsense_in
 from scheduler.core.terms import Price
 from scheduler.core.timeline import Interval

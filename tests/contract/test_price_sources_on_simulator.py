@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval
 from scheduler.ports import PriceSource

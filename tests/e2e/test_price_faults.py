@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scheduler.core.command import Action
-from scheduler.core.model import PriceSeries
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval, subtract
 from scheduler.loop.price_timing import CORRECTIONS

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import aiohttp
 import pytest
 
-from scheduler.core.model import GRAMS, PriceSeries, StandIn
+from scheduler.core.feeds import GRAMS, PriceSeries, StandIn
 from scheduler.core.pricing import GridCarbon, SourceStatus
 from scheduler.core.terms import PriceSlot, PriceState
 from scheduler.core.timeline import Interval

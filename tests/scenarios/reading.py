@@ -15,6 +15,7 @@ from typing import Any
 
 from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.decide import decide
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.model import (
     Decision,
     Desired,
@@ -26,7 +27,6 @@ from scheduler.core.model import (
     Overdue,
     Override,
     PolicySpec,
-    PriceSeries,
     Situation,
     Turn,
     Will,

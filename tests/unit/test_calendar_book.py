@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from scheduler.core.errors import CalendarUnread
-from scheduler.core.model import CalendarDeparture, Home, PolicySpec
+from scheduler.core.feeds import CalendarDeparture
+from scheduler.core.model import Home, PolicySpec
 from scheduler.core.timeline import Interval
 from scheduler.loop.calendar_book import AHEAD, BACK, PATIENCE, SPACE, CalendarBook
 from scheduler.ports import CalendarRead

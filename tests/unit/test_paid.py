@@ -9,7 +9,8 @@ import pytest
 from policies.tariff.spot import Spot
 from policies.tariff.windows import PricedWindow
 from scheduler.core.calendar import local_days
-from scheduler.core.model import GRAMS, Home, Limits, PolicySpec, PriceSeries, StandIn
+from scheduler.core.feeds import GRAMS, PriceSeries, StandIn
+from scheduler.core.model import Home, Limits, PolicySpec
 from scheduler.core.policy import Policy
 from scheduler.core.pricing import HomePrices
 from scheduler.core.terms import Price, PriceSlot, PriceState

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import PriceSeries, StandIn
+from scheduler.core.feeds import PriceSeries, StandIn
 from scheduler.core.publication import DayAhead, Rhythm, Rolling
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval, nanoseconds

@@ -5,17 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.core.model import (
-    GRAMS,
-    Flow,
-    Home,
-    PolicySpec,
-    PriceSeries,
-    Session,
-    Situation,
-    VehicleSpec,
-    VehicleState,
-)
+from scheduler.core.feeds import GRAMS, PriceSeries
+from scheduler.core.model import Flow, Home, PolicySpec, Session, Situation, VehicleSpec, VehicleState
 from scheduler.core.observation import Observation
 from scheduler.core.terms import Price, PriceSlot, PriceState, Stated
 from scheduler.loop.sessions import by_quarter, session_record

@@ -11,7 +11,8 @@ import pytest
 from policies.tariff.parts import Tariff, total
 from scheduler.config import installed, load, policy_sets, warnings
 from scheduler.core.calendar import local_days, local_instant
-from scheduler.core.model import Home, PriceSeries, Situation, VehicleSpec
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Home, Situation, VehicleSpec
 from scheduler.core.observation import Observation
 from scheduler.core.terms import Price, PriceSlot, billed, of_type
 

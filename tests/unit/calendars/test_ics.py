@@ -7,7 +7,7 @@ import pytest
 from scheduler.calendars import ics as reading
 from scheduler.calendars.ics import MOST, amount_in, read_calendar
 from scheduler.core.errors import CalendarUnread
-from scheduler.core.model import CalendarDeparture
+from scheduler.core.feeds import CalendarDeparture
 from tests.unit.calendars.writing import event, ics, span, utc
 
 OSLO = "Europe/Oslo"

@@ -22,18 +22,8 @@ from scheduler.core.calendar import Recurring
 from scheduler.core.command import Action, ActionReport, Command, Failure, Outcome
 from scheduler.core.cycle import CycleNews, Lost, observe, situation_of
 from scheduler.core.decide import decide
-from scheduler.core.model import (
-    Decision,
-    Hand,
-    Home,
-    Limits,
-    Override,
-    PriceSeries,
-    Situation,
-    VehicleSpec,
-    VehicleState,
-    Will,
-)
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Decision, Hand, Home, Limits, Override, Situation, VehicleSpec, VehicleState, Will
 from scheduler.core.observation import (
     BatteryFacet,
     Capabilities,

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from scheduler.core.carbon import planned_grams, session_grams
+from scheduler.core.feeds import GRAMS, PriceSeries
 from scheduler.core.flowing import come_to
-from scheduler.core.model import GRAMS, Flow, Plan, PlannedSlot, PolicySpec, PriceSeries
+from scheduler.core.model import Flow, Plan, PlannedSlot, PolicySpec
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation
 
 CARBON = PolicySpec(name="carbon", settings={"source": "grid", "per_tonne": 80})

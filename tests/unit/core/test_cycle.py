@@ -9,19 +9,9 @@ import pytest
 from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.cycle import Gone, Lost, observe, situation_of
 from scheduler.core.decide import decide
+from scheduler.core.feeds import PriceSeries, StandIn
 from scheduler.core.keys import decision_key, input_key, stands
-from scheduler.core.model import (
-    Decision,
-    Desired,
-    Hand,
-    Overdue,
-    Override,
-    Plan,
-    PriceSeries,
-    StandIn,
-    VehicleState,
-    Will,
-)
+from scheduler.core.model import Decision, Desired, Hand, Overdue, Override, Plan, VehicleState, Will
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
 from scheduler.core.settling import settle
 from scheduler.core.terms import Price, Target

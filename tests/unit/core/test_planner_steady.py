@@ -18,7 +18,8 @@ from policies.tariff.windows import PricedWindow
 from scheduler.core.command import Action
 from scheduler.core.decide import decide
 from scheduler.core.energy import gained_pct
-from scheduler.core.model import Learned, Plan, PriceSeries, Situation, TaperBand
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Learned, Plan, Situation, TaperBand
 from scheduler.core.planner import plan
 from scheduler.core.policy import Policy
 from scheduler.core.terms import Price, PriceSlot, Target

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from scheduler.core.model import PriceRung, PriceSeries
+from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import PriceRung
 from scheduler.core.prices import curve, expected
 from scheduler.core.terms import Price
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation

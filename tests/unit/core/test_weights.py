@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from scheduler.core.dispatch import published_now
-from scheduler.core.model import GRAMS, PriceRung, PriceSeries
+from scheduler.core.feeds import GRAMS, PriceSeries
+from scheduler.core.model import PriceRung
 from scheduler.core.prices import curve
 from scheduler.core.telling import published_spans
 from scheduler.core.terms import Opportunity, Price, PriceLimit, Run, StartCost, Target

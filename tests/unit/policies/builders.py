@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from scheduler.core.model import CalendarDeparture, Home, Limits, PriceSeries, Situation, VehicleSpec
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Home, Limits, Situation, VehicleSpec
 from scheduler.core.observation import Observation
 from scheduler.core.terms import PriceSlot
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 import pytest
 
 from policies.schedule.ready_by import MOST_EVENTS, Departure, ReadyBy
-from scheduler.core.model import CalendarDeparture
+from scheduler.core.feeds import CalendarDeparture
 from tests.unit.policies.builders import AT, situation, utc
 
 WORK = CalendarDeparture(calendar="family", at=utc("2026-01-06T06:30"), title="Work")

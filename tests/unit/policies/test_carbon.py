@@ -5,7 +5,7 @@ import pytest
 
 from policies.tariff.carbon import Carbon
 from policies.tariff.spot import Spot
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from tests.unit.policies.builders import AT, market, situation, utc
 
 TODAY = utc("2026-01-04T23:00")  # the local day's start

@@ -13,7 +13,7 @@ from policies.tariff.spot import PARTS, Spot
 from policies.tariff.time_of_use import TimeOfUse
 from policies.tariff.windows import PricedWindow
 from scheduler.core.calendar import local_days, local_windows
-from scheduler.core.model import PriceSeries, StandIn
+from scheduler.core.feeds import PriceSeries, StandIn
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
 from tests.unit.policies.builders import AT, market, situation, utc

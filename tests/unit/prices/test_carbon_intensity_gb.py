@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval
 from scheduler.plugins import build

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from scheduler.core.terms import PriceState
 from scheduler.plugins import build
 from scheduler.prices.electricity_maps import ElectricityMaps

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from scheduler.core.terms import PriceState
 from scheduler.plugins import SettingsError, build
 from scheduler.prices.fixed import Fixed

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
-from scheduler.core.model import GRAMS
+from scheduler.core.feeds import GRAMS
 from scheduler.plugins import SettingsError, build
 from scheduler.prices.url import UrlSource
 from tests.unit.policies.builders import utc

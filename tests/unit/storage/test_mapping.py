@@ -10,18 +10,8 @@ from hypothesis import strategies as st
 
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.errors import StoreError
-from scheduler.core.model import (
-    CalendarDeparture,
-    Decision,
-    Home,
-    Limits,
-    Override,
-    PolicySpec,
-    PriceSeries,
-    Situation,
-    VehicleSpec,
-    VehicleState,
-)
+from scheduler.core.feeds import CalendarDeparture, PriceSeries
+from scheduler.core.model import Decision, Home, Limits, Override, PolicySpec, Situation, VehicleSpec, VehicleState
 from scheduler.core.observation import Observation, Reading
 from scheduler.core.terms import Block, MinDwell, Price, PriceSlot, Stated, Target, Term
 from scheduler.core.timeline import Interval

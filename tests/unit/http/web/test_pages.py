@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scheduler.core.model import GRAMS, Flow, Hand, Mode, Override, StandIn, VehicleSpec, Will
+from scheduler.core.feeds import GRAMS, StandIn
+from scheduler.core.model import Flow, Hand, Mode, Override, VehicleSpec, Will
 from scheduler.core.pricing import SourceStatus
 from scheduler.core.timeline import Interval
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when

@@ -64,7 +64,7 @@ test-all:  ## `make test` on every supported Python that is present
 
 .PHONY: bench
 bench: $(VENV)/.ready-to-develop  ## every measurement in bench/
-	@set -e; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@status=0; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || status=1; done; exit $$status
 
 .PHONY: constraints
 constraints:  ## write constraints.txt anew from the newest versions that pyproject.toml allows

@@ -87,6 +87,8 @@ class App(Tenancy):
         web_limits: WebLimits | None = None,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         rng: random.Random | None = None,
+        store: Store | None = None,
+        web_client: type[WebClient] = WebClient,
     ) -> None:
         self.settings = settings
         self.redactor = redactor or Redactor(settings.secrets())
@@ -100,7 +102,8 @@ class App(Tenancy):
         self._rng = rng
         self._installed = installed()
         self._world = world_of(settings, self._installed)
-        self.store: Store = open_store(settings.storage_url, clock=clock)
+        self.store: Store = store if store is not None else open_store(settings.storage_url, clock=clock)
+        self._web_client = web_client
         self.feed = Feed()
         self.own_homes = Homes(store=self.store, clock=clock, settings=lambda: self.settings, plugins=self._installed)
         self.passwords = Passwords(self.store)
@@ -163,7 +166,7 @@ class App(Tenancy):
 
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self.web = WebClient(clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held)
+        self.web = self._web_client(clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held)
         self._cleanups.append(self.web.close)
         account = Account(
             api_url=settings.enode.api_url,

@@ -30,17 +30,16 @@ RULES: tuple[type[Rule], ...] = (
     PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Begun, Fence, Authentic, TimeForward, Once,
     Clock, Secrets, Whole, Proposed, Waiting, LostCredentials, QuietRestart, Recall,
     Deadline, LatestStart, Verified, BackOff, ToldInTime, Missed, Convergence, Progress, Inbound,
-    PastDeadline, Recovery, StoreLost, Rest, Bill, Unwanted, RandomDelay,
+    PastDeadline, Recovery, StoreLost, Rest, LeftAsleep, Bill, Unwanted, RandomDelay,
 )  # fmt: skip
 """Every rule that a journal is judged by."""
 
 PACE: tuple[type[Rule], ...] = (BackOff, Progress, Recovery)
 """Rules that take the daemon's own time to the minute: they cannot judge a run on a clock that is hurried."""
 
-NOT_YET: tuple[type[Rule], ...] = (LeftAsleep, Repeated, Steady)
+NOT_YET: tuple[type[Rule], ...] = (Repeated, Steady)
 """Rules that the daemon is known to break, and that judge no journal until it keeps them.
 
-`LeftAsleep` (L12): a full vehicle whose place is not proven, or whose evidence has grown old, is woken every hour.
 `Repeated` (L5): where a vendor's clock runs ahead (T04), the state of charge is known and unknown by turns, and
 `DEADLINE_AT_RISK` comes and goes with it.
 `Steady` (S13): readings a point off move the start of a vehicle that waits by minutes, later and back (T10); and with

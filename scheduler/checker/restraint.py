@@ -87,15 +87,17 @@ class Rest(Rule):
 
 
 class LeftAsleep(Rule):
-    """A full vehicle is left asleep."""
+    """A full vehicle is left asleep, unless a person wants it to charge: it may not be full any more."""
 
     code = "L12"
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a refresh of a vehicle whose charging is complete."""
         if event["k"] == "REFRESH":
-            observed = _seen_in_run(record.vehicle(event["v"]), event)
-            if observed is not None and "COMPLETE" in str(observed.get("state")):
+            vehicle = record.vehicle(event["v"])
+            observed = _seen_in_run(vehicle, event)
+            full = observed is not None and "COMPLETE" in str(observed.get("state"))
+            if full and vehicle.will(event["t"]) != "charge":
                 yield self.broken(event, "a refresh of a vehicle that is full")
 
 

@@ -79,7 +79,7 @@ def _not_ours(now: Situation, charge: Charge, verdict: Verdict, *, code: str) ->
         plan=Plan(),
         reasons=(wanted.reason,),
         recall=_recall(now, verdict),
-        refresh=verdict.place is Place.UNPROVEN and _may_refresh(now, RESTING),
+        refresh=verdict.place is Place.UNPROVEN and not now.observation.resting and _may_refresh(now, RESTING),
         alerts=tuple(told),
         next_due_at=_watch(now, None),
         soc_pct=charge.low_pct,
@@ -106,7 +106,10 @@ def _may_refresh(now: Situation, pause: timedelta) -> bool:
 
 
 def _refresh(now: Situation, wanted: Want, done: Dispatch) -> bool:
+    """A car that rests is left asleep (L12), unless a person wants it to charge: it may not be full any more."""
     if done.verdict.why not in STALE:
+        return False
+    if now.observation.resting and not (wanted.why is Why.USER and wanted.desired is Desired.CHARGE):
         return False
     moving = now.observation.charge.charging
     differs = (wanted.desired is Desired.CHARGE) != (moving is True) and wanted.desired is not Desired.LEAVE

@@ -180,7 +180,7 @@ def _start_refused(now: Situation, wanted: Want) -> Objection | None:
     as well, until the one correction.
     """
     charge, session = now.observation.charge, now.session
-    if charge.delivery is Delivery.COMPLETE or charge.full is True:
+    if charge.complete:
         return _against("complete", "The car says that it is full or at its own limit.")
     if charge.delivery is Delivery.INITIALIZING and wanted.why not in (Why.USER, Why.DEADLINE):
         return _against("initializing", "The car is about to charge.")

@@ -41,6 +41,11 @@ class ChargeFacet:
     full: bool | None = None
     limit_pct: float | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Tell whether the car says that it is full, or at its own limit."""
+        return self.delivery is Delivery.COMPLETE or self.full is True
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaceFacet:
@@ -119,3 +124,8 @@ class Observation:
     place_since: datetime | None = None
     suspect_soc_pct: float | None = None  # an implausible drop, held until a second reading agrees (P19)
     suspect_at: datetime | None = None  # source time of the first sample that said so
+
+    @property
+    def resting(self) -> bool:
+        """Tell whether the car is unplugged, full or complete: nothing can be asked of it, and it may sleep (L12)."""
+        return self.charge.plugged is False or self.charge.complete

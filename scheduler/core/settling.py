@@ -64,7 +64,7 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
         state, intent, lines, changed = _intended(state, now, decision, conf=conf, new_id=new_id)
         events += lines
         commands += changed
-    refresh = decision.refresh or _unprepared(state, now.at)
+    refresh = decision.refresh or (_unprepared(state, now.at) and not state.observation.resting)
     if refresh:
         state = replace(state, refreshed_at=now.at)
         events.append({"k": "REFRESH"})

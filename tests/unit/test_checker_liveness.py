@@ -203,16 +203,18 @@ def both(journal):
     return journal.add("TRUTH", "other", **truth)
 
 
+def test_a_full_vehicle_is_left_asleep():
+    assert refreshed(ready(), 1, state="PLUGGED_IN:COMPLETE").rules() == {"L12"}
+    assert refreshed(ready(), 1, state="PLUGGED_IN:STOPPED").rules() == set()
+    assert refreshed(ready().ovr("charge"), 1, state="PLUGGED_IN:COMPLETE").rules() == set()
+
+
 class TestNotYet:
     """Rules that judge nothing until the daemon keeps them."""
 
     @staticmethod
     def rules(journal):
         return {violation.rule for violation in check(journal.events, rules=NOT_YET)}
-
-    def test_a_full_vehicle_is_left_asleep(self):
-        assert self.rules(refreshed(ready(), 1, state="PLUGGED_IN:COMPLETE")) == {"L12"}
-        assert self.rules(refreshed(ready(), 1, state="PLUGGED_IN:STOPPED")) == set()
 
     def test_no_alert_is_repeated_within_six_hours(self):
         def twice(apart, between=lambda journal: journal):

@@ -9,7 +9,7 @@ import pytest
 from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.decide import decide
 from scheduler.core.model import Desired, Hand, Mode, Override, Place, Will
-from scheduler.core.observation import Stamp
+from scheduler.core.observation import Delivery, Stamp
 from scheduler.core.terms import Price, Target
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation
 
@@ -113,6 +113,17 @@ def test_the_vehicle_is_read_when_reading_mends_it(now, look):
     assert decide(now).look is look
 
 
+def elsewhere(now, **changes):
+    seen = now.observation
+    return replace(now, observation=replace(seen, charge=replace(seen.charge, **changes)))
+
+
+def charged(now, delivery=Delivery.COMPLETE):
+    """The car says that it is full, or at its own limit."""
+    return elsewhere(now, delivery=delivery, full=delivery is not Delivery.COMPLETE or None)
+
+
+WISH, HOLD = (Override(will=will, by=Hand.CLI, set_at=NOW) for will in (Will.CHARGE, Will.HOLD))
 CHARGE_NOW = (Target(soc_pct=80.0, by=in_hours(3)),)
 
 
@@ -128,6 +139,14 @@ CHARGE_NOW = (Target(soc_pct=80.0, by=in_hours(3)),)
             id="unlisted-is-no-matter-of-age",
         ),
         pytest.param(scene(), False, id="fresh"),
+        pytest.param(charged(aged(scene(), 40)), False, id="complete"),
+        pytest.param(charged(aged(scene(), 40), Delivery.STOPPED), False, id="full"),
+        pytest.param(charged(aged(scene(override=WISH), 40)), True, id="complete-and-a-person-wants-more"),
+        pytest.param(charged(aged(scene(override=HOLD), 40)), False, id="complete-and-a-person-wants-no-more"),
+        pytest.param(charged(elsewhere(scene(), charger_id=None)), False, id="complete-at-a-place-not-proven"),
+        pytest.param(elsewhere(scene(), charger_id=None), True, id="a-place-not-proven"),
+        pytest.param(charged(elsewhere(replace(scene(), session=None), charger_id=None)), False, id="complete-before"),
+        pytest.param(elsewhere(replace(scene(), session=None), charger_id=None), True, id="before-its-session"),
     ],
 )
 def test_a_refresh_is_asked_for_sparingly(now, refresh):
@@ -150,11 +169,6 @@ def test_after_a_refresh_it_is_due_when_a_sleeping_car_may_be_started():
     assert (first.refresh, first.next_due_at) == (True, NOW + MIN)
     later = replace(now, at=NOW + MIN, mono_ns=60_000_000_000, refreshed_at=NOW)
     assert decide(later).command.action is Action.START
-
-
-def elsewhere(now, **changes):
-    seen = now.observation
-    return replace(now, observation=replace(seen, charge=replace(seen.charge, **changes)))
 
 
 @pytest.mark.parametrize(

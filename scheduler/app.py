@@ -197,7 +197,9 @@ class App(Tenancy):
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         sources = price_feeds(settings, self._installed, self.web)
-        self.prices = PriceBook(store=self.store, clock=clock, sources=sources, on_news=self._priced, rng=self._rng)
+        self.prices = PriceBook(
+            store=self.store, clock=clock, sources=sources, on_news=self._priced, homes=self.homes, rng=self._rng
+        )
         self.calendars = CalendarBook(
             store=self.store,
             clock=clock,
@@ -214,8 +216,11 @@ class App(Tenancy):
             health=self.acts.health,
             inbound=self.inbound,
             on_step=self._reread_vehicles,
-            missing_prices=self.prices.missing,
-            unread_calendars=self.calendars.missing,
+            feeds={
+                "PRICES_MISSING": lambda told: self.prices.missing(told=told),
+                "PRICE_SOURCE_DOWN": lambda told: self.prices.standing_in(told=told),
+                "CALENDAR_UNREAD": lambda told: self.calendars.missing(told=told),
+            },
         )
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at

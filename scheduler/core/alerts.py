@@ -30,6 +30,7 @@ CODES = {
     "CHARGER_LOST": "the charger's account link is lost; nothing is sent to a car that needs it",
     "PROVIDER_DOWN": "the provider cannot be reached",
     "PRICES_MISSING": "prices that should be known are not",
+    "PRICE_SOURCE_DOWN": "a price source is dead; no plan misses its prices so far",
     "CALENDAR_UNREAD": "a calendar cannot be read",
     "STORE_TROUBLE": "the store cannot keep what is decided",
     "PLUGIN_SET_ASIDE": "a policy could not speak",

@@ -29,22 +29,25 @@ def no_step(_name: str) -> None:
 
 
 class Health:
-    """Whether the provider answers. Times are of the wall clock."""
+    """Whether the provider answers, and takes our credentials. Times are of the wall clock."""
 
     def __init__(self) -> None:
         self.answered: Stamp | None = None
         self.failing_since: Stamp | None = None
-        self.unauthorized = False
+        self.refused_since: Stamp | None = None
         self.why = ""
 
     def good(self, now: Stamp) -> None:
         """Note an answer."""
-        self.answered, self.failing_since, self.unauthorized, self.why = now, None, False, ""
+        self.answered, self.failing_since, self.refused_since, self.why = now, None, None, ""
 
     def bad(self, now: Stamp, error: ProviderError) -> None:
-        """Note a failure."""
+        """Note a failure. Credentials once refused stay lost until an answer is good, whatever else fails meanwhile."""
         self.failing_since = self.failing_since or now
-        self.unauthorized = isinstance(error, ProviderUnauthorized)
+        if isinstance(error, ProviderUnauthorized):
+            self.refused_since = self.refused_since or now
+        elif self.refused_since is not None:
+            return
         self.why = str(error)
 
 

@@ -204,21 +204,30 @@ class CalendarBook:
         if known is not None and known.left_out:
             self.trouble[name] = known.left_out
 
-    def missing(self) -> str:
-        """Say which calendars have been unreadable for so long that a person should know; empty when none are."""
+    def missing(self, *, told: bool = False) -> str:
+        """Say which calendars have been unreadable for so long that a person should know; empty when none are.
+
+        Who was `told` by an earlier run is told on until this one has read them.
+        """
         now = self._clock.now()
         late = (
-            f"{name}: {self.trouble[name]}"
+            f"{name}: {self.trouble.get(name, 'not read yet')}"
             for name, timing in sorted(self._timings.items())
-            if timing.failing_since is not None
-            and self._timezones(name)
-            and now - timing.failing_since >= (PATIENCE if name in self._known else FIRST_PATIENCE)
+            if self._timezones(name) and (_unread(timing) if told else self._long_unread(name, timing, now))
         )
         return "; ".join(late)
+
+    def _long_unread(self, name: str, timing: _Timing, now: datetime) -> bool:
+        patience = PATIENCE if name in self._known else FIRST_PATIENCE
+        return timing.failing_since is not None and now - timing.failing_since >= patience
 
     def _tell(self) -> None:
         self._slices.clear()
         self._on_news()
+
+
+def _unread(timing: _Timing) -> bool:
+    return timing.heard_at is None or timing.failing_since is not None
 
 
 def _decoded(stored: bytes) -> Known | None:

@@ -28,6 +28,11 @@ class WebhookPath:
         self.counters = WebhookCounters()
         self.status: SubscriptionStatus | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a subscription."""
+        return self._wanted is not None
+
     def heard_at(self) -> datetime | None:
         """Return when the path last brought anything; None without a subscription."""
         return self.counters.heard_at if self.status is not None else None

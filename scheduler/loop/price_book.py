@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
 from scheduler.core.errors import PriceError, PricesNotPublished, StoreError
 from scheduler.core.feeds import PriceSeries
+from scheduler.core.model import Home
 from scheduler.core.pricing import SourceStatus
 from scheduler.core.timeline import Interval
 from scheduler.loop.price_layers import Known, misfit
@@ -31,7 +33,8 @@ class PriceBook:
     """Holds one series a source. `on_news` is called with the series whenever they changed.
 
     A series is what its source told, newest fetch first, with another source's slots where it is silent and the
-    configuration names one to stand in. `trouble` says, by name, why a source's prices are not there.
+    configuration names one to stand in. `trouble` says, by name, why a source's prices are not there. What the policies
+    of the `homes` read tells which sources only stand in.
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class PriceBook:
         clock: Clock,
         sources: Mapping[str, NamedSource],
         on_news: Callable[[tuple[PriceSeries, ...]], None],
+        homes: Callable[[], Iterable[Home]] = tuple,
         rng: random.Random | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_news = on_news
+        self._homes = homes
         self._rng = rng or random.Random()  # noqa: S311 - a place in the crowd
         self._own: dict[str, Known] = {}
         self._timings: dict[str, Timing] = {}
@@ -146,14 +151,49 @@ class PriceBook:
             self._late_since_ns.setdefault(name, now_ns)
             self.trouble.setdefault(name, "its prices are late: they should be known by now")
 
-    def missing(self) -> str:
-        """Say which prices have been missing for so long that a person should know; empty when none are."""
-        now, patient_ns = self._clock.now(), self._clock.monotonic_ns() - PATIENCE // timedelta(microseconds=1) * 1000
-        return "; ".join(
-            f"{name}: {self.trouble.get(name, 'late')}"
-            for name, since_ns in sorted(self._late_since_ns.items())
-            if since_ns <= patient_ns and self._timings[name].late(self._covered(name), now)
-        )
+    def missing(self, *, told: bool = False) -> str:
+        """Say which prices have been missing for so long that a person should know; empty when none are.
+
+        A stand-in that tells them is enough. Who was `told` by an earlier run is told on until they are there again.
+        """
+        spare = self._spare()
+        late = (name for name in self._sources if name not in spare and self._late(name, self._covered(name)))
+        return "; ".join(f"{name}: {self._why(name)}" for name in sorted(late) if told or self._long_late(name))
+
+    def standing_in(self, *, told: bool = False) -> str:
+        """Say which sources have been dead for so long, though no plan misses their prices; empty when none are.
+
+        These are sources for which another stands in, and sources that only stand in for others.
+        """
+        spare, said = self._spare(), []
+        for name, source in sorted(self._sources.items()):
+            served = source.name if source.stand_in else spare.get(name)
+            if served is None or not (self._long_late(name) or (told and self._late(name, self._spans(name)))):
+                continue
+            if not told and self._late(served, self._covered(served)):
+                continue  # the prices are missing, and that is told
+            if source.stand_in:
+                said.append(f"{source.stand_in} stands in for {name}: {self._why(name)}")
+            else:
+                said.append(f"{name} cannot stand in for {served}: {self._why(name)}")
+        return "; ".join(said)
+
+    def _spare(self) -> dict[str, str]:
+        """Return the sources that no policy reads, and for which of the others each stands in."""
+        read = {value for home in self._homes() for policy in home.policies for value in _words(policy.settings)}
+        return {s.stand_in: n for n, s in self._sources.items() if s.stand_in and s.stand_in not in read}
+
+    def _why(self, name: str) -> str:
+        return self.trouble.get(name, "late")
+
+    def _late(self, name: str, known: tuple[Interval, ...]) -> bool:
+        return self._timings[name].late(known, self._clock.now())
+
+    def _long_late(self, name: str) -> bool:
+        """Tell whether a source's own prices have been late for longer than is borne."""
+        since_ns = self._late_since_ns.get(name)
+        patience_ns = PATIENCE // timedelta(microseconds=1) * 1000
+        return since_ns is not None and self._clock.monotonic_ns() - since_ns >= patience_ns
 
     def sources(self) -> tuple[SourceStatus, ...]:
         """Return how each source is, in the order of the configuration."""
@@ -196,3 +236,8 @@ class PriceBook:
             self.trouble[other.series.name] = why
             return own.series
         return own.completed(other)
+
+
+def _words(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a policy's settings say in words: the name of a price source is one of them."""
+    yield from (value for value in settings.values() if isinstance(value, str))

@@ -1,7 +1,7 @@
 """The pulse: once a minute, proof that the clock runs, the store keeps and the shards move."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -15,11 +15,26 @@ from scheduler.ports import AlertChange, Batch, Event, Store
 
 log = structlog.get_logger()
 
-SEVERITY = {"PRICES_MISSING": "warning", "CALENDAR_UNREAD": "warning"}
+LOST, DOWN, SILENT = "CREDENTIALS_LOST", "PROVIDER_DOWN", "WEBHOOK_SILENT"
+
+SEVERITY = {"PRICES_MISSING": "warning", "PRICE_SOURCE_DOWN": "warning", "CALENDAR_UNREAD": "warning"}
 """How grave an alert of the daemon's own is, where it is not critical."""
 
+TEXTS = {
+    "PRICES_MISSING": "Plans go on what prices usually are; departures hold.",
+    "PRICE_SOURCE_DOWN": "No plan misses a price; what is left must not fail, too.",
+    "CALENDAR_UNREAD": "The departures last read of it hold, and all others.",
+}
+"""What trouble with each feed of news comes to."""
+
+Trouble = Callable[[bool], str]
+"""Says what ails a feed of news, empty for nothing; asked with whether a person was told already."""
+
 PROVIDER_PATIENCE = timedelta(minutes=5)
-"""How long the provider may fail before a person is told (S24)."""
+"""How long the provider may fail before a person is told."""
+
+REFUSAL_PATIENCE = timedelta(minutes=2)
+"""How long it may refuse our credentials: a token that it takes back in passing is renewed by then (S24)."""
 
 
 class Pulse:
@@ -34,8 +49,7 @@ class Pulse:
         health: Health,
         inbound: WebhookPath,
         on_step: Callable[[], None],
-        missing_prices: Callable[[], str] = str,
-        unread_calendars: Callable[[], str] = str,
+        feeds: Mapping[str, Trouble] | None = None,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -43,11 +57,13 @@ class Pulse:
         self._health = health
         self._inbound = inbound
         self._on_step = on_step
-        self._missing_prices = missing_prices
-        self._unread_calendars = unread_calendars
+        self._feeds = feeds or {}
         loop.on_stepped = self._stepped
         self._waiting: list[Event] = []
+        self._listening_since: datetime | None = None
         self._told: set[str] = set()
+        self.also: Callable[[], Iterable[tuple[str, str]]] = tuple
+        """Yields the codes and texts of what else holds now."""
         self.beats = 0
         self.last: Stamp | None = None
 
@@ -106,15 +122,33 @@ class Pulse:
 
     def _holding(self) -> Iterator[tuple[str, str]]:
         """Yield the alerts of the provider, the prices, the calendars, the store and the webhook path that hold now."""
-        now, health = self._loop.stamp().at, self._health
-        if health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
-            yield "CREDENTIALS_LOST" if health.unauthorized else "PROVIDER_DOWN", health.why
-        heard = self._inbound.heard_at()
-        if heard is not None and now - heard > self._loop.world.limits.t_hb:
-            yield "WEBHOOK_SILENT", "No webhook and no heartbeat arrived for an hour; polling has taken over."
-        if missing := self._missing_prices():
-            yield "PRICES_MISSING", f"Plans go on what prices usually are; departures hold. {missing}."
-        if unread := self._unread_calendars():
-            yield "CALENDAR_UNREAD", f"The departures last read of it hold, and all others. {unread}."
+        now = self._loop.stamp().at
+        yield from self._of_provider(now)
+        if self._is_silent(now):
+            yield SILENT, "No webhook and no heartbeat arrived for an hour; polling has taken over."
+        for code, trouble in self._feeds.items():
+            if why := trouble(code in self._told):
+                yield code, f"{TEXTS[code]} {why}."
         if not self._loop.durable:
             yield "STORE_TROUBLE", "The store could not keep what was decided."
+        yield from self.also()
+
+    def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:
+        """Yield what ails the provider. What an earlier run told of it holds until this one has an answer."""
+        health = self._health
+        if health.refused_since is not None and now - health.refused_since.at >= REFUSAL_PATIENCE:
+            yield LOST, health.why
+        elif health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
+            yield DOWN, health.why
+        elif health.answered is None:
+            yield from ((code, health.why) for code in (LOST, DOWN) if code in self._told)
+
+    def _is_silent(self, now: datetime) -> bool:
+        """Tell whether webhooks are subscribed to, and none has come for `T_hb`: neither in this run nor before."""
+        if self._inbound.status is None:
+            return self._inbound.wanted and SILENT in self._told  # not checked yet in this run
+        self._listening_since = self._listening_since or now
+        heard = self._inbound.heard_at()
+        if heard is None and SILENT in self._told:
+            return True
+        return now - (heard or self._listening_since) > self._loop.world.limits.t_hb

@@ -11,6 +11,7 @@ import pytest
 
 from scheduler.core.errors import PricesNotPublished, PricesRefused, PricesUnavailable
 from scheduler.core.feeds import PriceSeries, StandIn
+from scheduler.core.model import Home, PolicySpec
 from scheduler.core.publication import DayAhead, Rhythm, Rolling
 from scheduler.core.terms import PriceState
 from scheduler.core.timeline import Interval, nanoseconds
@@ -90,6 +91,14 @@ class SlowSource(Source):
         return await super().fetch(span, at=at)
 
 
+def home_reading(*sources: str) -> Home:
+    """Return a home whose policies read these sources."""
+    policies = tuple(PolicySpec(name="spot", settings={"source": source}) for source in sources)
+    return Home(
+        id="home", user_id="user", timezone="Europe/Oslo", currency="EUR", location_id="here", policies=policies
+    )
+
+
 @dataclass
 class Shelf:
     """A price book with what it told."""
@@ -98,14 +107,21 @@ class Shelf:
     source: Source = field(default_factory=Source)
     others: list[Source] = field(default_factory=list)
     told: list[tuple[PriceSeries, ...]] = field(default_factory=list)
+    read: tuple[str, ...] = ("market",)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
 
     def book(self) -> PriceBook:
         sources = {one.name: one for one in (self.source, *self.others)}
-        on_news = self.told.append
-        return PriceBook(store=self.store, clock=self.clock, sources=sources, on_news=on_news, rng=random.Random(1))
+        return PriceBook(
+            store=self.store,
+            clock=self.clock,
+            sources=sources,
+            on_news=self.told.append,
+            homes=lambda: [home_reading(*self.read)],
+            rng=random.Random(1),
+        )
 
     async def live(self, book: PriceBook, days: int, *, step: timedelta = DAY) -> None:
         for _ in range(round(days * DAY / step)):
@@ -634,3 +650,46 @@ def test_nobody_stands_in_with_prices_of_something_else(shelf, change):
     with_stand_in(shelf, **change)
     asyncio.run(asked())
     assert shelf.prices() == [1.0] * 12
+
+
+def troubles(shelf: Shelf, *, restarted: bool = False) -> tuple[str, str]:
+    """Return what is missing and what is down after six hours; `restarted`: by a daemon that only just started."""
+
+    async def waited() -> tuple[str, str]:
+        book = shelf.book()
+        await shelf.live(book, days=1, step=HOUR)
+        if restarted:
+            book = shelf.book()
+            await book.load()
+            await book.fetch()
+            assert (book.missing(), book.standing_in()) == ("", "")
+        return book.missing(told=restarted), book.standing_in(told=restarted)
+
+    return asyncio.run(waited())
+
+
+DEAD = failing(PricesUnavailable("no network"))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("dead", "read", "told"),
+    [
+        ("", ("market",), ("", "")),
+        ("market", ("market",), ("", "other stands in for market: no network")),
+        ("other", ("market",), ("", "other cannot stand in for market: no network")),
+        ("other", ("market", "other"), ("other: no network", "")),
+    ],
+)
+def test_a_dead_source_whose_prices_no_plan_misses_is_told_apart(shelf, restarted, dead, read, told):
+    with_stand_in(shelf)
+    shelf.read = read
+    for source in (shelf.source, shelf.others[0]):
+        source.answer = DEAD if source.name == dead else two_days
+    assert troubles(shelf, restarted=restarted) == told
+
+
+def test_with_both_dead_it_is_told_that_prices_are_missing_and_no_more(shelf):
+    with_stand_in(shelf)
+    shelf.source.answer = shelf.others[0].answer = DEAD
+    assert troubles(shelf) == ("market: no network", "")

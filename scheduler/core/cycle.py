@@ -158,6 +158,7 @@ def situation_of(
         override=state.override,
         learned=state.learned,
         committed=state.committed,
+        committed_to=state.committed_to,
         turned=state.turned,
         refreshed_at=state.refreshed_at,
         alerts=state.alerts,

@@ -421,7 +421,8 @@ class Situation:
     override: Override | None = None
     overdue: tuple[Overdue, ...] = ()
     learned: Learned = Learned()
-    committed: tuple[Interval, ...] = ()  # planned spans that have begun or are next (S13)
+    committed: tuple[Interval, ...] = ()  # when the last plan means to charge (S13)
+    committed_to: str = ""  # what it was made for
     turned: Turn | None = None  # as of the last decision
     refreshed_at: datetime | None = None
     alerts: tuple[str, ...] = ()  # codes raised now
@@ -475,6 +476,7 @@ class VehicleState:
     overdue: tuple[Overdue, ...] = ()
     learned: Learned = Learned()
     committed: tuple[Interval, ...] = ()
+    committed_to: str = ""
     turned: Turn | None = None
     watched: tuple[Overdue, ...] = ()  # targets not yet due, as last stated
     desired: Desired | None = None  # of the last decision

@@ -11,9 +11,10 @@ from math import gcd, isfinite
 
 from scheduler.core.account import account
 from scheduler.core.battery import estimate_soc
-from scheduler.core.energy import charge_curve, usable_capacity_kwh
+from scheduler.core.commitment import kept
+from scheduler.core.energy import charge_curve
 from scheduler.core.model import Plan, Situation
-from scheduler.core.needs import claims, missing_kwh
+from scheduler.core.needs import claims
 from scheduler.core.optimum import INSTANT_S, solve
 from scheduler.core.prices import curve
 from scheduler.core.problem import Problem, pose, running
@@ -67,9 +68,8 @@ def _solved(problem: Problem) -> Solution:
     if problem.unpausable and (problem.charging or not _pressing(problem)):
         unbroken = _solution(problem, once=True)
         if unbroken is not None:
-            return unbroken
-    found = _solution(problem) or _nothing(problem)
-    found = _kept(problem, found)
+            return _steady(problem, unbroken, once=True)
+    found = _steady(problem, _solution(problem) or _nothing(problem))
     if problem.charging and found.runs and found.starts_s > INSTANT_S:
         first = found.board.steps[0]
         if not first.published and not first.walls:
@@ -82,19 +82,19 @@ def _pressing(problem: Problem) -> bool:
     return bool(problem.runs) or any(problem.seconds(claim) > INSTANT_S for claim in problem.at_once)
 
 
-def _solution(problem: Problem, *, once: bool = False, loyal: bool = False, going_on: bool = False) -> Solution | None:
+def _solution(problem: Problem, *, once: bool = False, going_on: bool = False) -> Solution | None:
     """Return the optimum, with runs and pauses no shorter than the minimum where that can be had without a delay.
 
     Without that minimum the optimum is found sooner, and where it keeps it, it is the same. None: there is no way.
     """
-    board = lay_out(problem, once=once, loyal=loyal, going_on=going_on)
+    board = lay_out(problem, once=once, going_on=going_on)
     table = solve(board.task)
     if not isfinite(table.cost):
         return None
     runs = trace(table)
     if once or not _flawed(problem, runs):
         return Solution(board=board, runs=tuple(runs))
-    board = lay_out(problem, loyal=loyal, going_on=going_on, stride_s=_stride_s(problem, board))
+    board = lay_out(problem, going_on=going_on, stride_s=_stride_s(problem, board))
     return Solution(board=board, runs=tuple(trace(solve(board.task))))
 
 
@@ -120,26 +120,7 @@ def _stride_s(problem: Problem, board: Board) -> float:
     return float(max(LEAST_STRIDE_S, gcd(least_s, usual_s)))
 
 
-def _kept(problem: Problem, found: Solution) -> Solution:
-    """Return the solution that keeps the committed starts (S13), where the new one begins later without good cause.
-
-    Good cause is more than noise: it moves more charging than one tick, or than the tolerance of a reading.
-    """
-    kept = zip(problem.committed_s, found.runs, strict=False)
-    if all(run.start_s <= start_s + INSTANT_S for start_s, run in kept):
-        return found
-    other = _solution(problem, loyal=True)
-    return found if other is None or _moved_s(other.runs, found.runs) > _noise_s(problem) else other
-
-
-def _moved_s(runs: Sequence[Run], others: Sequence[Run]) -> float:
-    """Return how much of the charging in `runs` is not in the others [s]."""
-    both = sum(max(0.0, min(a.end_s, b.end_s) - max(a.start_s, b.start_s)) for a in runs for b in others)
-    return sum(run.end_s - run.start_s for run in runs) - both
-
-
-def _noise_s(problem: Problem) -> float:
-    """Return how much charging an estimate may be off by [s]."""
-    limits, capacity = problem.now.limits, usable_capacity_kwh(problem.now)
-    points_kwh = 0.0 if capacity is None else missing_kwh(0.0, limits.eps_soc, capacity)
-    return max(limits.t_tick.total_seconds(), problem.curve.seconds(points_kwh))
+def _steady(problem: Problem, found: Solution, *, once: bool = False) -> Solution:
+    """Return the solution, or the one that was promised where only an estimate speaks for beginning later (S13)."""
+    runs = kept(problem, found.board.task, found.runs, once=once)
+    return found if runs is None else replace(found, runs=runs)

@@ -145,9 +145,14 @@ class Problem:
     @property
     def committed_s(self) -> list[float]:
         """When charging was last meant to begin, 0 if it has begun, and the start after that [s from now]."""
-        runs = merge(span for span in self.now.committed if span.end > self.now.at)
-        starts = [self.offset_s(run.start) for run in runs]
+        starts = [start_s for start_s, _ in self.committed_spans_s]
         return starts[: 2 if starts and starts[0] == 0 else 1]
+
+    @property
+    def committed_spans_s(self) -> list[tuple[float, float]]:
+        """When the last plan meant to charge from now on, start and end [s from now]."""
+        spans = [(self.offset_s(span.start), self.offset_s(span.end)) for span in merge(self.now.committed)]
+        return [(start_s, end_s) for start_s, end_s in spans if end_s > start_s]
 
     @property
     def unbroken(self) -> Claim:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.core.command import Command, CommandState, Failure
+from scheduler.core.commitment import promised, purpose
 from scheduler.core.model import (
     Decision,
     Overdue,
@@ -15,13 +16,9 @@ from scheduler.core.model import (
 )
 from scheduler.core.telling import ns, told
 from scheduler.core.terms import Target
-from scheduler.core.timeline import Interval
 from scheduler.core.tracking import next_look
 
 Event = dict[str, Any]
-
-COMMITTED = 2
-"""How many coming spans of the plan are remembered for steadiness (S13)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +40,8 @@ class Settled:
 def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str, new_id: Callable[[], str]) -> Settled:
     """Turn the decision into the state to keep and the things to do. An intent is durable before it is sent."""
     state = replace(state, overdue=now.overdue, watched=_watched(now), desired=decision.desired)
-    state = replace(state, committed=_commitment(decision, now.at), turned=decision.turned)
+    state = replace(state, committed=promised(decision.plan, now.at), committed_to=purpose(now, decision.plan.needs))
+    state = replace(state, turned=decision.turned)
     state = replace(state, next_due_at=decision.next_due_at)
     state, events = told(state, now, decision)
     commands: list[Command] = []
@@ -122,10 +120,6 @@ def _watched(now: Situation) -> tuple[Overdue, ...]:
     if wish is not None and wish.will is Will.READY_BY and wish.ready_at is not None and wish.ready_at > now.at:
         targets.append(Overdue(policy="override", soc_pct=wish.soc_pct, energy_kwh=None, due_at=wish.ready_at))
     return tuple(targets)
-
-
-def _commitment(decision: Decision, at: datetime) -> tuple[Interval, ...]:
-    return tuple(s.interval for s in decision.plan.slots if s.end > at)[:COMMITTED]
 
 
 def _intended(

@@ -82,27 +82,22 @@ class Board:
         return next((ask for ask in self.asks if ask.amount_s > before_s + INSTANT_S and ask.takes(step)), None)
 
 
-def lay_out(
-    problem: Problem, *, once: bool = False, loyal: bool = False, stride_s: float = 0.0, going_on: bool = False
-) -> Board:
+def lay_out(problem: Problem, *, once: bool = False, stride_s: float = 0.0, going_on: bool = False) -> Board:
     """Return the problem as a task, with its steps.
 
-    With `once` charging is one run; with `loyal` the committed starts are kept; with a stride, runs and pauses are
-    counted in steps of it, and must not be too short. With `going_on` a car that charges is not paused before the
-    first published price.
+    With `once` charging is one run; with a stride, runs and pauses are counted in steps of it, and must not be too
+    short. With `going_on` a car that charges is not paused before the first published price.
     """
-    steps = _steps(problem, loyal=loyal, stride_s=stride_s)
-    asks = tuple(_asks(problem, steps, once=once, loyal=loyal, going_on=going_on))
+    steps = _steps(problem, stride_s=stride_s)
+    asks = tuple(_asks(problem, steps, once=once, going_on=going_on))
     return Board(steps=steps, asks=asks, task=_task(problem, steps, asks, once=once, stride_s=stride_s))
 
 
-def _steps(problem: Problem, *, loyal: bool, stride_s: float) -> tuple[Step, ...]:
+def _steps(problem: Problem, *, stride_s: float) -> tuple[Step, ...]:
     edges = [edge for claim in problem.dated for edge in problem.due(claim)[1:]]
     edges += [max(0.0, problem.due(claim)[1] - problem.r_stop_s) for claim in problem.dated]  # pauses end by then
     spans = [*(wall.interval for wall in problem.walls), *(run for _, run in problem.runs)]
     edges += [problem.offset_s(edge) for span in spans for edge in (span.start, span.end)]
-    if loyal:
-        edges += problem.committed_s
     pieces = cut(problem.prices.spans, edges)
     if stride_s:
         pieces = [part for piece in pieces for part in _strides(piece, stride_s)]
@@ -149,7 +144,7 @@ def _strides(piece: Span, stride_s: float) -> Iterator[Span]:
         yield piece._replace(start_s=start_s, end_s=end_s)
 
 
-def _asks(problem: Problem, steps: Sequence[Step], *, once: bool, loyal: bool, going_on: bool) -> Iterator[Ask]:
+def _asks(problem: Problem, steps: Sequence[Step], *, once: bool, going_on: bool) -> Iterator[Ask]:
     """Yield who asks, in the order in which charging is put down to them."""
     need_s = max((problem.due(claim)[0] for claim in problem.claims), default=0.0)
     if going_on:
@@ -178,9 +173,6 @@ def _asks(problem: Problem, steps: Sequence[Step], *, once: bool, loyal: bool, g
     for stated in sorted(problem.now.terms, key=lambda s: s.rank):
         if isinstance(stated.term, Opportunity) and problem.prices.money:
             yield from _opportunity(problem, stated, stated.term)
-    for start_s in problem.committed_s if loyal else ():
-        end_s = next((step.end_s for step in steps if step.end_s > start_s + INSTANT_S), start_s)
-        yield Ask(claim=problem.unbroken, amount_s=need_s, start_s=start_s, end_s=end_s, forced=True)
 
 
 def _opportunity(problem: Problem, stated: Stated, term: Opportunity) -> Iterator[Ask]:

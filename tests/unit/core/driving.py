@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from scheduler.core.commitment import promised, purpose
 from scheduler.core.cycle import observe, situation_of
 from scheduler.core.model import Home, Limits, Plan, VehicleSpec, VehicleState
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
@@ -123,9 +124,9 @@ class Driving:
     def _plan(self, trip: Trip, at: datetime) -> Plan:
         now = situation_of(self.state, home=self.home, vehicle=self.vehicle, limits=LIMITS, prices=(), now=_stamp(at))
         terms = stated([Price(slots=trip.slots), Target(soc_pct=trip.target_pct, by=trip.departure_at)])
-        made = plan(replace(now, terms=terms))
-        committed = tuple(slot.interval for slot in made.slots if slot.end > at)[:2]
-        self.state = replace(self.state, committed=committed)
+        now = replace(now, terms=terms)
+        made = plan(now)
+        self.state = replace(self.state, committed=promised(made, at), committed_to=purpose(now, made.needs))
         return made
 
     def _reads(self, at: datetime, delivery: Delivery, stored_kwh: float) -> None:

@@ -15,7 +15,7 @@ from scheduler.core.model import Decision, Desired, Hand, Overdue, Override, Pla
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Delivery, PlaceFacet, Reading, Source, Stamp
 from scheduler.core.settling import settle
 from scheduler.core.terms import Price, Target
-from scheduler.core.timeline import Interval
+from scheduler.core.timeline import Interval, merge
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation, stated
 
 MIN = timedelta(minutes=1)
@@ -236,7 +236,9 @@ def test_what_was_desired_planned_and_due_is_kept():
     decision = decide(now)
     state = turn(now).state
     assert (state.desired, state.next_due_at) == (Desired.HOLD, decision.next_due_at)
-    assert state.committed == tuple(s.interval for s in decision.plan.slots)[:2]
+    assert state.committed == merge(s.interval for s in decision.plan.slots)
+    assert state.committed_to == turn(replace(now, at=NOW + MIN)).state.committed_to != ""
+    assert state.committed_to != turn(scene(by=BY + MIN)).state.committed_to
 
 
 def test_coming_targets_are_watched_and_become_overdue_when_they_are_not_met():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.core.command import Action
+from scheduler.core.commitment import promised, purpose
 from scheduler.core.decide import decide
 from scheduler.core.energy import gained_pct
 from scheduler.core.model import Decision, Situation
@@ -76,8 +77,8 @@ class UnluckyNight:
         )
         if last is None:
             return now
-        committed = tuple(slot.interval for slot in last.plan.slots)[:2]
-        return replace(now, committed=committed, turned=last.turned)
+        kept = {"committed": promised(last.plan, NOW), "committed_to": purpose(now, last.plan.needs)}
+        return replace(now, turned=last.turned, **kept)
 
 
 @given(

@@ -5,11 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from scheduler.core.commitment import promised, purpose
+from scheduler.core.feeds import PriceSeries
 from scheduler.core.model import Hand, Learned, Overdue, Override, PriceRung, Will
 from scheduler.core.planner import plan as make_plan
 from scheduler.core.terms import Block, Opportunity, PriceLimit, Run, Target
-from scheduler.core.timeline import Interval
-from tests.unit.core.builders import NOW, charging_minutes, in_hours, minutes_within, plan_for, situation, span
+from tests.unit.core.builders import (
+    NOW,
+    charging_minutes,
+    in_hours,
+    minutes_within,
+    plan_for,
+    price_slots,
+    situation,
+    span,
+)
 
 
 @pytest.mark.parametrize(
@@ -271,31 +281,86 @@ def test_a_running_charge_is_not_paused_for_a_price_that_is_not_published():
     assert {slot.why for slot in made.slots} == {"pause not allowed"}
 
 
-def test_a_committed_start_is_not_moved_by_noise():
-    prices = [9, 5, 1, 9, 9]
-    first = plan_for(situation(prices=prices), [Target(energy_kwh=10.5, by=in_hours(5))])
-    assert first.slots[0].start == in_hours(1.5)
-    committed = (Interval(start=in_hours(1.5), end=in_hours(3)),)
-    for noise_kwh in (-0.7, -0.1, 0.0):
-        now = situation(prices=prices, committed=committed)
-        again = plan_for(now, [Target(energy_kwh=10.5 + noise_kwh, by=in_hours(5))])
-        assert again.slots[0].start == in_hours(1.5)
-        assert sum(s.energy_kwh for s in again.slots) == pytest.approx(10.5 + noise_kwh)
+def promise(now, target, *spans):
+    """The last plan for the target meant to charge in these spans."""
+    return replace(now, committed=spans, committed_to=purpose(now, plan_for(now, [target]).needs))
 
 
-def test_a_committed_start_moves_for_a_changed_need_and_for_changed_prices():
-    committed = (Interval(start=in_hours(1.5), end=in_hours(3)),)
-    now = situation(prices=[9, 5, 1, 9, 9], committed=committed)
-    assert plan_for(now, [Target(energy_kwh=6.0, by=in_hours(5))]).slots[0].start == in_hours(2)
-    now = situation(prices=[9, 9, 9, 1, 1], committed=committed)
-    assert plan_for(now, [Target(energy_kwh=7.0, by=in_hours(5))]).slots[0].start == in_hours(3)
+def fetched(now, at):
+    """Prices have arrived."""
+    return replace(now, prices=(PriceSeries(name="spot", currency="EUR", slots=price_slots([1]), fetched_at=at),))
+
+
+@pytest.mark.parametrize("noise_kwh", [-0.7, -0.1, 0.0])
+def test_a_committed_start_is_not_moved_by_noise(noise_kwh):
+    now = situation(prices=[9, 5, 1, 9, 9])
+    target = Target(energy_kwh=10.5, by=in_hours(5))
+    assert plan_for(now, [target]).slots[0].start == in_hours(1.5)
+    again = plan_for(promise(now, target, span(1.5, 3)), [replace(target, energy_kwh=10.5 + noise_kwh)])
+    assert again.slots[0].start == in_hours(1.5)
+    assert sum(s.energy_kwh for s in again.slots) == pytest.approx(10.5 + noise_kwh)
+
+
+@pytest.mark.parametrize(
+    ("changed", "starts_h"),
+    [
+        pytest.param({}, 1.5, id="nothing"),
+        pytest.param({"energy_kwh": 5.0}, 2.0, id="a-need"),
+        pytest.param({"by": in_hours(4.75)}, 2.0, id="a-departure"),
+    ],
+)
+def test_a_committed_start_moves_for_another_need(changed, starts_h):
+    target = Target(energy_kwh=7.0, by=in_hours(5))
+    now = promise(situation(prices=[9, 5, 1, 9, 9]), target, span(1.5, 2.7))
+    assert plan_for(now, [replace(target, **changed)]).slots[0].start == in_hours(starts_h)
+
+
+def test_a_committed_start_moves_where_another_policy_asks():
+    target = Target(energy_kwh=7.0, by=in_hours(5))
+    now = promise(situation(prices=[9, 5, 1, 9, 9]), target, span(1.5, 2.7))
+    assert plan_for(now, [Target(energy_kwh=1.0, by=in_hours(6)), target]).slots[0].start == in_hours(2)
+
+
+def test_a_committed_start_moves_for_changed_prices_and_for_a_wish():
+    target = Target(energy_kwh=7.0, by=in_hours(5))
+    now = promise(situation(prices=[9, 9, 9, 1, 1]), target, span(1.5, 2.5))
+    assert plan_for(now, [target]).slots[0].start == in_hours(1.5)
+    assert plan_for(fetched(now, in_hours(-1)), [target]).slots[0].start == in_hours(3)
+    wish = Override(will=Will.READY_BY, by=Hand.CLI, set_at=NOW, ready_at=in_hours(5), soc_pct=1)
+    assert plan_for(replace(now, override=wish), [target]).slots[0].start == in_hours(3)
+
+
+def test_what_was_promised_is_not_kept_where_it_is_not_allowed_any_more():
+    target = Target(energy_kwh=7.0, by=in_hours(5))
+    now = promise(situation(prices=[9, 9, 9, 1, 1]), target, span(1.5, 2.5))
+    block = Block(interval=span(2, 2.25), why="quiet")
+    assert plan_for(now, [block, target]).slots[0].start == in_hours(3)
+    late = promise(situation(prices=[9, 9, 9, 1, 1]), target, span(1.5, 2), span(4.25, 4.75))
+    assert plan_for(late, [target]).slots[0].start == in_hours(3), "it would reach into the reserve"
+
+
+def test_one_unbroken_run_is_kept_too():
+    now = situation(prices=[9, 5, 1, 9, 9], vehicle={"no_pause": True})
+    target = Target(energy_kwh=7.0, by=in_hours(5))
+    assert plan_for(now, [target]).slots[0].start == in_hours(2)
+    assert plan_for(promise(now, target, span(1.5, 2.6)), [target]).slots[0].start == in_hours(1.5)
+    assert plan_for(promise(now, target, span(1.5, 2), span(3, 3.5)), [target]).slots[0].start == in_hours(2)
+
+
+def test_noise_there_and_back_does_not_creep():
+    target = Target(energy_kwh=10.5, by=in_hours(5))
+    now = promise(situation(prices=[9, 5, 1, 9, 9]), target, span(1.5, 3))
+    for noise_kwh in (-0.7, 0.0, -0.6, -0.1, -0.7, 0.0):
+        made = plan_for(now, [replace(target, energy_kwh=10.5 + noise_kwh)])
+        assert made.slots[0].start == in_hours(1.5)
+        now = replace(now, committed=promised(made, NOW))
 
 
 def test_a_slot_that_has_begun_goes_on_through_noise():
-    at = in_hours(1.75)
-    now = situation(at=at, prices=[5, 1, 9, 9], slot_min=15, charging=True, committed=(span(1.5, 2.25),))
-    made = plan_for(now, [Target(energy_kwh=3.0, by=in_hours(5))])  # a part of the first slot would do
-    assert made.slots[0].start == at
+    at, target = in_hours(1.75), Target(energy_kwh=1.75, by=in_hours(5))
+    now = situation(at=at, prices=[5, 1, 9, 9], slot_min=15, charging=True)
+    assert plan_for(now, [target]).slots[0].start == in_hours(2), "the next quarter of an hour would do"
+    assert plan_for(promise(now, target, span(1.5, 2.25)), [target]).slots[0].start == at
 
 
 def test_a_pause_shorter_than_the_minimum_is_closed():
@@ -312,7 +377,7 @@ def test_the_start_after_the_present_run_is_not_moved_by_noise():
     now = situation(prices=[1, 9, 9, 2, 1, 9, 9, 9], charging=True)
     target = Target(energy_kwh=7.0 * 1.17, by=in_hours(8))
     assert plan_for(now, [target]).slots[1].start == in_hours(4)
-    made = plan_for(replace(now, committed=committed), [target])
+    made = plan_for(promise(now, target, *committed), [target])
     assert made.slots[0].start == NOW
     assert made.slots[1].start <= in_hours(3.25)
 

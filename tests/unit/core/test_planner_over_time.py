@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from scheduler.core.commitment import promised, purpose
 from scheduler.core.model import Plan
 from scheduler.core.planner import plan
 from scheduler.core.terms import Price, Target
@@ -33,7 +34,7 @@ class Night:
     def live(self) -> None:
         rng = random.Random(self.seed)
         slots = price_slots(self.prices, minutes=self.slot_min)
-        at, charging, committed, since = NOW, False, (), None
+        at, charging, committed, since, purpose_of = NOW, False, (), None, ""
         while at < DEPARTURE:
             seen = min(100.0, self.soc_pct + rng.uniform(-self.noise_pct, self.noise_pct))
             now = situation(
@@ -44,12 +45,13 @@ class Night:
                 session={"started_since": since},
                 terms=[Price(slots=slots), Target(soc_pct=80, by=DEPARTURE)],
                 committed=committed,
+                committed_to=purpose_of,
             )
             made = plan(now)
             self._follow(made, at, charging=charging, committed=committed)
             charging = made.slot_at(at) is not None
             since = (since or at) if charging else None
-            committed = tuple(slot.interval for slot in made.slots)[:4]
+            committed, purpose_of = promised(made, at), purpose(now, made.needs)
             if charging:
                 self.soc_pct += self.real_kw * TICK / timedelta(hours=1) * 0.9 / CAPACITY_KWH * 100
             at += TICK
@@ -57,10 +59,10 @@ class Night:
     def _follow(self, made: Plan, at: datetime, *, charging: bool, committed: tuple) -> None:
         self.plans.append(made)
         self.starts += made.slot_at(at) is not None and not charging
-        promised = [max(at, span.start) for span in committed if span.end > at]
+        before = [max(at, span.start) for span in committed if span.end > at]
         coming = [max(at, slot.start) for slot in made.slots]
-        if promised and coming:
-            self.slid += max(timedelta(0), coming[0] - promised[0])
+        if before and coming:
+            self.slid += max(timedelta(0), coming[0] - before[0])
 
 
 DAY_AHEAD = [30, 35, 34, 28, 20, 15, 10, 9, 8, 10, 12, 20, 30]

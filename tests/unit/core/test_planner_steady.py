@@ -16,6 +16,7 @@ from policies.tariff.spot import Spot
 from policies.tariff.time_of_use import TimeOfUse
 from policies.tariff.windows import PricedWindow
 from scheduler.core.command import Action
+from scheduler.core.commitment import promised, purpose
 from scheduler.core.decide import decide
 from scheduler.core.energy import gained_pct
 from scheduler.core.feeds import PriceSeries
@@ -58,14 +59,17 @@ class Night:
     charging: bool = False
     since: datetime | None = None
     committed: tuple[Interval, ...] = ()
+    committed_to: str = ""
     first: Plan | None = None
     commands: list[tuple[float, Action]] = field(default_factory=list)
 
     def live(self, until: datetime = MORNING) -> "Night":
         while self.at < until:
-            decision = decide(self.situation())
+            now = self.situation()
+            decision = decide(now)
             self.first = self.first or decision.plan
-            self.committed = tuple(slot.interval for slot in decision.plan.slots if slot.end > self.at)[:2]
+            self.committed = promised(decision.plan, self.at)
+            self.committed_to = purpose(now, decision.plan.needs)
             if decision.command is not None:
                 self.charging, self.since = decision.command.action is Action.START, self.at
                 self.commands.append(((self.at - EVENING) / MINUTE, decision.command.action))
@@ -96,6 +100,7 @@ class Night:
             },
             learned=self.learned,
             committed=self.committed,
+            committed_to=self.committed_to,
         )
         now = replace(now, prices=tuple(one for one in self.series if one.fetched_at <= self.at)[-1:])
         policies = (self.tariff, ReadyBy(at=time(7)))

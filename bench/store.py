@@ -82,8 +82,8 @@ def raw(database: SqliteDatabase, *, per_commit: int, count: int) -> float:
     started = time.perf_counter()
     for start in range(0, count, per_commit):
         cursor.execute(database.begin)
-        cursor.executemany(statements.insert_seen, seen[start : start + per_commit])
-        cursor.executemany(statements.insert_inbox, stored[start : start + per_commit])
+        statements.insert_seen.run(cursor, seen[start : start + per_commit])
+        statements.insert_inbox.run(cursor, stored[start : start + per_commit])
         cursor.execute("COMMIT")
     took_s = time.perf_counter() - started
     connection.close()

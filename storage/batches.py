@@ -25,7 +25,7 @@ class PreparedBatch:
     """A batch as rows, made on the caller's side, so that what cannot be stored fails before anything is written."""
 
     vehicles: tuple[tuple[int, Row], ...]  # with the version that was read
-    done: tuple[Row, ...]
+    done: tuple[int, ...]
     events: tuple[Row, ...]
     commands: tuple[Row, ...]
     decisions: tuple[Row, ...]
@@ -49,7 +49,7 @@ def prepare(batch: Batch, *, used_at: int) -> PreparedBatch:
     refs = set(chain.from_iterable(mapping.situation_refs(record.situation) for record in batch.decisions))
     return PreparedBatch(
         vehicles=tuple((read.version, rows.vehicle_row(read.state)) for read in batch.states),
-        done=tuple({"id": row_id} for row_id in batch.done),
+        done=tuple(batch.done),
         events=tuple(rows.journal_row(event) for event in batch.events),
         commands=tuple(rows.command_row(command) for command in batch.commands),
         decisions=tuple(rows.decision_row(record) for record in batch.decisions),
@@ -83,9 +83,10 @@ def write(cursor: Cursor, statements: Statements, batch: PreparedBatch) -> None:
     """
     for seen, row in batch.vehicles:
         _write_vehicle(cursor, statements, seen, row)
+    if batch.done:
+        cursor.execute(statements.delete_inbox, statements.listed(batch.done))
+    statements.insert_journal.run(cursor, batch.events)
     for sql, group in (
-        (statements.delete_inbox, batch.done),
-        (statements.insert_journal, batch.events),
         (statements.upsert_command, batch.commands),
         (statements.insert_decision, batch.decisions),
         (statements.insert_blob, batch.blobs),
@@ -110,16 +111,14 @@ def _write_vehicle(cursor: Cursor, statements: Statements, seen: int, row: Row) 
 
 
 def put(cursor: Cursor, statements: Statements, work: Sequence[InboxRow]) -> list[InboxRow]:
-    """Store work and return what of it was new."""
-    new = [row for row in work if row.work.key is None or _first_seen(cursor, statements, row)]
-    if new:
-        cursor.executemany(statements.insert_inbox, [rows.inbox_row(row.id, row.work) for row in new])
+    """Store work and return what of it was new: of equal keys the first, if it was never seen."""
+    first = {row.work.key: row.id for row in reversed(work) if row.work.key is not None}
+    seen = {row["key"] for row in rows_of(cursor, statements.seen_keys, statements.listed([*first]))} if first else ()
+    new = [row for row in work if row.work.key is None or (row.work.key not in seen and first[row.work.key] == row.id)]
+    keyed = [row.work for row in new if row.work.key is not None]
+    statements.insert_seen.run(cursor, [{"key": one.key, "at": nanoseconds(one.received.at)} for one in keyed])
+    statements.insert_inbox.run(cursor, [rows.inbox_row(row.id, row.work) for row in new])
     return new
-
-
-def _first_seen(cursor: Cursor, statements: Statements, row: InboxRow) -> bool:
-    cursor.execute(statements.insert_seen, {"key": row.work.key, "at": nanoseconds(row.work.received.at)})
-    return cursor.rowcount == 1
 
 
 def put_prices(cursor: Cursor, statements: Statements, fetched: Sequence[Row]) -> None:

@@ -4,7 +4,7 @@ The hot path executes the compiled text on the driver's own cursor: an ORM sessi
 Parameters are named, so the same mapping of values serves both engines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ from sqlalchemy.sql.dml import Insert, Update
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage import tables
+from storage.several import Insertion, among, insertion, listed
 
 
 def _table(row: type[tables.Row]) -> Table:
@@ -91,6 +92,10 @@ class Statements:
         def insert_new(table: Table) -> str:
             return self._text(insert(table).inline().on_conflict_do_nothing(), table)
 
+        def insert_all(table: Table) -> Insertion:
+            one = self._text(insert(table).inline(), table)
+            return insertion(one, table, [c.name for c in _given(table)], dialect)
+
         # meta
         self.first_run = insert_new(META)
         self.begin_run = self._text(
@@ -108,15 +113,16 @@ class Statements:
         self.meta = self._query(select(META))
 
         # work
-        self.insert_seen = insert_new(SEEN_EVENT)
-        self.insert_inbox = self._text(insert(INBOX).inline(), INBOX)
-        self.delete_inbox = self._text(delete(INBOX).where(INBOX.c.id == bindparam("id")))
+        self.seen_keys = self._query(select(SEEN_EVENT.c.key).where(among(SEEN_EVENT.c.key, dialect)))
+        self.insert_seen = insert_all(SEEN_EVENT)
+        self.insert_inbox = insert_all(INBOX)
+        self.delete_inbox = self._text(delete(INBOX).where(among(INBOX.c.id, dialect)))
         self.inbox = self._query(select(INBOX).order_by(INBOX.c.id))
 
         # what a batch holds
         self.insert_vehicle = insert_new(VEHICLE)
         self.update_vehicle = self._text(_update_vehicle())
-        self.insert_journal = self._text(insert(JOURNAL).inline(), JOURNAL)
+        self.insert_journal = insert_all(JOURNAL)
         self.insert_decision = self._text(insert(DECISION).inline(), DECISION)
         self.insert_blob = insert_new(BLOB)
         self.touch_blob = self._text(
@@ -231,6 +237,10 @@ class Statements:
         if one_vehicle:
             query = query.where(SESSION.c.vehicle_id == bindparam("vehicle_id"))
         return self._query(query)
+
+    def listed(self, values: Sequence[str] | Sequence[int]) -> dict[str, Any]:
+        """Return the parameter of `seen_keys` and `delete_inbox`."""
+        return listed(values, self._dialect)
 
     def overrides(self, *, one_vehicle: bool) -> Query:
         """Select overrides, newest first."""

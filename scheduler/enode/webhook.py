@@ -7,7 +7,7 @@ durable; any other answer makes Enode send it again.
 import asyncio
 import hmac
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from scheduler.core.errors import ProviderProtocolError, StoreError
 from scheduler.core.observation import Stamp
 from scheduler.enode import wire
 from scheduler.enode.events import known
+from scheduler.enode.intake import Intake, Sink
 from scheduler.enode.mapping import digest_of
 from scheduler.ports import Inbound
 
@@ -32,7 +33,6 @@ STORE_S: Final = 2.5
 READ_S: Final = 2.0
 
 Secrets = Callable[[], Sequence[bytes]]
-Sink = Callable[[list[Inbound]], Awaitable[int]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -143,7 +143,7 @@ class Listener:
     ) -> None:
         check_secrets(secrets())
         self._secrets = secrets
-        self._sink = sink
+        self._intake = Intake(sink, count=self._stored, patience_s=lambda: STORE_S)
         self._stamp = stamp
         self._max_bytes = max_bytes
         self._counters = counters
@@ -174,13 +174,14 @@ class Listener:
         work = inbound_of(body, received=received, counters=counters)
         if work:
             try:
-                async with asyncio.timeout(STORE_S):
-                    stored = await self._sink(work)
+                await self._intake.put(work)
             except (StoreError, TimeoutError):
                 raise Refused(503, "store") from None
-            counters.stored += stored  # read only now: others have counted meanwhile
         counters.deliveries += 1
         counters.heard_at = received.at
+
+    def _stored(self, new: int) -> None:
+        self._counters.stored += new
 
     async def _read(self, request: web.Request) -> bytes:
         """Return the body, read no further than the limit."""

@@ -8,7 +8,9 @@ from scheduler.core.command import Action, CommandState
 from scheduler.core.desire import ENOUGH_KWH, Want, latest_start
 from scheduler.core.dispatch import Dispatch
 from scheduler.core.gate import NOT_THERE
+from scheduler.core.misses import missed_after_pause
 from scheduler.core.model import AlertWish, Desired, Hand, Place, Plan, Situation, Will
+from scheduler.core.needs import own_limit
 from scheduler.core.observation import Delivery
 
 AHEAD = timedelta(hours=2)
@@ -25,6 +27,7 @@ BLOCKERS = frozenset({"incapable", "foreign", "credentials", "corrected", "clock
 
 CODES = {
     "DEADLINE_AT_RISK": "the car will not have what was asked for at a departure",
+    "MISSED_AFTER_PAUSE": "a departure was missed after a pause of our own",
     "STARTED_NO_POWER": "the car was started, yet no power flows",
     "CREDENTIALS_LOST": "the account link is lost; nothing is sent until it is linked again",
     "CHARGER_LOST": "the charger's account link is lost; nothing is sent to a car that needs it",
@@ -54,6 +57,7 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
     """Yield every alert that holds now."""
     yield from _at_risk(now, plan, wanted, done)
     yield from _of_session(now, plan, wanted, charge)
+    yield from missed_after_pause(now)
     if now.gone:
         text = "The provider no longer knows the car: link it again, and configure its new id."
         yield AlertWish(code="GONE", text=text, severity="critical")
@@ -86,6 +90,9 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     if now.session is None or not now.session.at_home or (wanted.desired is Desired.LEAVE and now.override is None):
         return
     enough = now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
+    if "DEADLINE_AT_RISK" in now.alerts and now.overdue:  # what was at risk is missed: over when it is made up for
+        yield AlertWish(code="DEADLINE_AT_RISK", text="The departure has passed unmet.", severity="critical")
+        return
     if "DEADLINE_AT_RISK" in now.alerts:  # told: it clears when all will be met, not by a reading's noise (L5)
         enough = ENOUGH_KWH
     if plan.shortfall_kwh > enough and plan.asks:
@@ -138,9 +145,10 @@ def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Ite
         yield AlertWish(code="CLAIMED_TWICE", text="Two cars claim the same charger; unplug or name the right one.")
     full = seen.charge.delivery is Delivery.COMPLETE or seen.charge.full is True
     target_pct = max((n.soc_pct for n in plan.needs if n.soc_pct is not None), default=0.0)
-    if full and charge.low_pct is not None and charge.low_pct < target_pct - now.limits.eps_soc:
-        text = f"The car stopped at {charge.low_pct:.0f} %: raise the limit in the car."
-        yield AlertWish(code="COMPLETE_BELOW_TARGET", text=text, severity="info")
+    stopped = full and charge.low_pct is not None and charge.low_pct < target_pct - now.limits.eps_soc
+    if stopped or own_limit(now) < target_pct - now.limits.eps_soc:
+        text = f"The car stopped at {charge.low_pct:.0f} %" if stopped else f"The car will stop at {own_limit(now):g} %"
+        yield AlertWish(code="COMPLETE_BELOW_TARGET", text=f"{text}: raise the limit in the car.", severity="info")
     if now.learned.no_pause:
         yield AlertWish(code="NO_PAUSE", text="Resuming failed: this car is no longer paused.", severity="info")
 

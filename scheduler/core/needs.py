@@ -116,7 +116,7 @@ def full_kwh(situation: Situation, charge: Charge) -> float:
         return math.inf
     if charge.low_pct is None:
         return max(0.0, grid_energy(capacity) - _delivered(situation))
-    return missing_kwh(charge.low_pct, _own_limit(situation), capacity)
+    return missing_kwh(charge.low_pct, own_limit(situation), capacity)
 
 
 def missing_kwh(soc_pct: float, target_pct: float, capacity: float) -> float:
@@ -226,7 +226,7 @@ def _sized(situation: Situation, charge: Charge, claim: Claim, target: Target) -
     if charge.low_pct is None:
         return _sized_blindly(situation, claim, target_pct)
     capacity = usable_capacity_kwh(situation)
-    limit = _own_limit(situation)
+    limit = own_limit(situation)
     why = claim.why if target_pct <= limit else f"{claim.why} (the car's own limit is {limit:g} %)"
     wanted_pct = min(target_pct, limit)
     idle = situation.observation.charge.charging is not True
@@ -266,7 +266,8 @@ def _usual_session(energies_kwh: Sequence[float]) -> list[float]:
     return [sorted(energies_kwh)[math.ceil(USUAL_SHARE * len(energies_kwh)) - 1]]
 
 
-def _own_limit(situation: Situation) -> float:
+def own_limit(situation: Situation) -> float:
+    """Return the state of charge at which the car ends by itself, as far as it tells."""
     limit = situation.observation.charge.limit_pct
     return limit if limit is not None and 0 < limit <= FULL_PCT else FULL_PCT
 

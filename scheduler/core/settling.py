@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler.core.command import Command, CommandState, Failure
 from scheduler.core.commitment import promised, purpose
+from scheduler.core.misses import miss_lines
 from scheduler.core.model import (
     Decision,
     Overdue,
@@ -39,11 +40,13 @@ class Settled:
 
 def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str, new_id: Callable[[], str]) -> Settled:
     """Turn the decision into the state to keep and the things to do. An intent is durable before it is sent."""
+    misses = miss_lines(state.overdue, now, decision)
     state = replace(state, overdue=now.overdue, watched=_watched(now), desired=decision.desired)
     state = replace(state, committed=promised(decision.plan, now.at), committed_to=purpose(now, decision.plan.needs))
     state = replace(state, turned=decision.turned)
     state = replace(state, next_due_at=decision.next_due_at)
     state, events = told(state, now, decision)
+    events += misses
     commands: list[Command] = []
     cancel = watch = None
     looks = decision.look

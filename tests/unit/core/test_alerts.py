@@ -121,6 +121,8 @@ def test_a_held_car_that_sleeps_within_reach_is_no_risk():
             charge(scene(), delivery=Delivery.COMPLETE), {"COMPLETE_BELOW_TARGET"}, id="complete-below-the-target"
         ),
         pytest.param(charge(scene(soc_pct=80.0), delivery=Delivery.COMPLETE), set(), id="complete-at-the-target"),
+        pytest.param(scene(limit_pct=60.0), {"COMPLETE_BELOW_TARGET"}, id="limit-below-the-target"),
+        pytest.param(scene(limit_pct=78.0), set(), id="limit-about-at-the-target"),
         pytest.param(
             scene(by_h=4, recent=(command(Action.START, CommandState.UNVERIFIED),)),
             {"STARTED_NO_POWER"},

@@ -14,7 +14,7 @@ from aiohttp.web import Application
 
 from scheduler import __version__, notify
 from scheduler.config import Settings, calendar_sources, installed, posts_of, price_feeds, warnings
-from scheduler.core.errors import ConfigError, StoreError
+from scheduler.core.errors import ConfigError, StoreDamaged, StoreError
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.model import Home, VehicleState
 from scheduler.core.timeline import nanoseconds
@@ -32,6 +32,7 @@ from scheduler.http.trying_out import add_trial
 from scheduler.http.web.app import web_app
 from scheduler.http.web.login import add_code
 from scheduler.http.web.passwords import Passwords
+from scheduler.keeper import Keeper
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.calendar_book import CalendarBook
 from scheduler.loop.drain import Loop
@@ -65,6 +66,8 @@ PRICES_PATIENCE_S = 10.0
 """How long a start or a reload waits for prices and calendars: what comes later is news like any other."""
 WEBHOOK_EVERY_S = 600.0
 PRUNE_EVERY_S = 6 * 3600.0
+COPY_EVERY_S = 900.0
+"""How often it is looked whether a copy of the database is due."""
 NOTIFY_EVERY_S = 30.0
 LAST_WORDS_S = 5.0
 
@@ -104,6 +107,7 @@ class App(Tenancy):
         self._world = world_of(settings, self._installed)
         self.store: Store = store if store is not None else open_store(settings.storage_url, clock=clock)
         self._web_client = web_client
+        self.keeper = Keeper(self.store, settings=lambda: self.settings, clock=clock)
         self.feed = Feed()
         self.own_homes = Homes(store=self.store, clock=clock, settings=lambda: self.settings, plugins=self._installed)
         self.passwords = Passwords(self.store)
@@ -116,7 +120,7 @@ class App(Tenancy):
     async def start(self) -> None:
         """Open the store, build the parts, start the loops, open the doors."""
         self.node = socket.gethostname()
-        self.run = await self.store.open(node=self.node)
+        self.run = await self.keeper.open(node=self.node)
         self._cleanups.append(self.store.close)
         await self.own_homes.load()
         self._world, self._paused = self._world_with_stored(self.settings), self.own_homes.pauses()
@@ -222,6 +226,7 @@ class App(Tenancy):
                 "CALENDAR_UNREAD": lambda told: self.calendars.missing(told=told),
             },
         )
+        self.pulse.also = self.keeper.alerts
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at
         )
@@ -272,7 +277,11 @@ class App(Tenancy):
         return self.calendars.of(home, at, horizon=self.loop.world.limits.horizon)
 
     def _start_loops(self) -> None:
-        for name, work in (("engine", self.engine.run()), ("alarm", self.alarm.run())):
+        for name, work in (
+            ("engine", self.engine.run()),
+            ("alarm", self.alarm.run()),
+            ("store", self.keeper.watch()),
+        ):
             self._tasks.append(asyncio.create_task(work, name=name))
         self._cleanups.append(self._stop_loops)
         watchdog_s = notify.watchdog_interval_s()
@@ -282,6 +291,7 @@ class App(Tenancy):
         self.engine.periodic("prices", PRICES_EVERY_S, self.prices.fetch)
         self.engine.periodic("calendars", CALENDARS_EVERY_S, self.calendars.fetch)
         self.engine.periodic("prune", PRUNE_EVERY_S, self.prune)
+        self.engine.periodic("copy", COPY_EVERY_S, self.keeper.copy)
         self._start_onboarding()
         self.engine.periodic("notify", NOTIFY_EVERY_S, self.herald.tell)
         if self.settings.webhook.public_url:
@@ -336,6 +346,7 @@ class App(Tenancy):
     async def sweep(self) -> None:
         """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
         await self.pulse.beat()
+        self.keeper.look()
         try:
             self.engine.poke(await self.store.shards_with_work())
         except StoreError as error:
@@ -428,6 +439,8 @@ async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = No
         await app.start()
         notify.notify(notify.READY)
         return await _until(app, stop, hup or asyncio.Event())
+    except StoreDamaged as error:
+        raise app.keeper.suspected(error) from error
     finally:
         notify.notify(notify.STOPPING)
         await app.stop()
@@ -439,7 +452,9 @@ async def _until(app: App, stop: asyncio.Event, hup: asyncio.Event) -> int:
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
-            log.error("daemon.fault", why=repr(broken.result()))
+            log.error("daemon.fault", why=repr(why := broken.result()))
+            if isinstance(why, StoreDamaged):
+                app.keeper.suspected(why)
             return EXIT_FAULT
         if reloads.done():
             await reloads  # raises what ended it

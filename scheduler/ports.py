@@ -349,8 +349,12 @@ class Store(Protocol):
 
         Raises:
             StoreLocked: another daemon runs on it.
-            StoreNewer: newer schema or damaged; untouched.
+            StoreNewer: newer schema, or (StoreDamaged) what is stored cannot be read; untouched.
         """
+
+    @property
+    def damage(self) -> str:
+        """What was found damaged since it was opened; empty where nothing was. Nothing is written after it."""
 
     async def close(self) -> None:
         """Checkpoint and let go."""

@@ -14,6 +14,7 @@ from scheduler.core.observation import Stamp
 from scheduler.engine import LocalEngine
 from scheduler.enode.client import EnodeClient
 from scheduler.faces import Faces
+from scheduler.keeper import Keeper
 from scheduler.loop.herald import Herald
 from scheduler.loop.poller import Poller
 from scheduler.loop.world import World
@@ -51,9 +52,11 @@ class Tenancy(Faces):
     poller: Poller
     herald: Herald
     own_homes: Homes
+    keeper: Keeper
     _installed: Installed
     _world: World
     _paused: tuple[Pause, ...] = ()
+    _careful = False
 
     def _stamp(self) -> Stamp:
         return Stamp(at=self.clock.now(), mono_ns=self.clock.monotonic_ns(), run=self.run)
@@ -167,14 +170,15 @@ class Tenancy(Faces):
             log.info("link.unseen", user_id=user_id, why=str(error))
 
     async def _look_after_links(self) -> None:
-        """Look at open links; run again in full what is no longer paused."""
+        """Look at open links; run again in full what is no longer paused, or no longer handled with care."""
         await self.links.watch()
-        if self.own_homes.pauses() != self._paused:
+        if self.own_homes.pauses() != self._paused or self.keeper.careful != self._careful:
             await self.rehome()
 
     def _world_with_stored(self, settings: Settings) -> World:
         """Return the homes of a configuration and the stored ones, as they are to be run now."""
-        return world_of(self.own_homes.within(settings), self._installed)
+        self._careful = self.keeper.careful
+        return world_of(self.keeper.within(self.own_homes.within(settings)), self._installed)
 
     async def rehome(self) -> None:
         """Run the homes as they are now: the file's and the stored ones. Raises StoreError, having changed nothing."""

@@ -48,6 +48,7 @@ class Trouble(Enum):
 
     BUSY = "busy"  # another holds what we need: say so, let the caller try again
     LOST = "lost"  # the connection is gone: connect again, then see what was written
+    DAMAGED = "damaged"  # what is stored is not what was written: nothing more must be written over it
     FAULT = "fault"  # of this operation, or of the disk
 
 

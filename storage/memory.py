@@ -65,6 +65,11 @@ class MemoryStore:
         self._run += exclusive
         return self._run
 
+    @property
+    def damage(self) -> str:
+        """Nothing: memory is not kept."""
+        return ""
+
     async def close(self) -> None:
         """Let go."""
         self._is_open = False

@@ -30,6 +30,11 @@ def database_of(url: str, *, durable: bool = True) -> Database:
     raise StoreError(f"storage.url must begin with {SQLITE} or {POSTGRES[0]}, not {scheme}:")
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for a URL of another kind."""
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+
 def open_store(url: str, *, clock: Clock, durable: bool = True) -> Store:
     """Return the store that a URL stands for, to be opened with `open`.
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
-from scheduler.core.errors import StoreError, StoreLocked, StoreNewer
+from scheduler.core.errors import StoreDamaged, StoreError, StoreLocked
 from storage.database import Connection, Holder, Trouble
 from storage.migrate import MIGRATIONS, Migrations
 
@@ -39,7 +39,7 @@ CHECKED_MAX_BYTES = 64 * 2**20
 
 _HEADER = b"SQLite format 3\x00"
 _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def sqlite_version() -> tuple[str, str]:
@@ -122,14 +122,14 @@ class SqliteDatabase:
         """Return the revision of the schema, None when nothing is there. Changes nothing.
 
         Raises:
-            StoreNewer: the file is damaged.
+            StoreDamaged: the file is damaged.
             StoreError: it is no database of kwhen, or cannot be read.
         """
         if not self.path.exists() or self.path.stat().st_size == 0:
             return None
         try:
             with contextlib.closing(self._connect(read_only=True)) as connection:
-                return self._migrations.read_revision(connection.cursor(), _TABLES, self.name)
+                return self._migrations.read_revision(connection.cursor(), TABLES, self.name)
         except (driver.Error, OSError) as error:
             raise self._opening_error(error) from error
 
@@ -155,17 +155,17 @@ class SqliteDatabase:
             return
         with self.path.open("rb") as file:
             if file.read(len(_HEADER)) != _HEADER:
-                raise StoreNewer(f"{self.path} is not an SQLite database, or is damaged")
+                raise StoreDamaged(f"{self.path} is not an SQLite database, or is damaged")
         self._migrations.require_known(self.name, self.revision())
         if self.path.stat().st_size <= CHECKED_MAX_BYTES:
             with contextlib.closing(self._connect(read_only=True)) as connection:
                 ((answer,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
             if answer != "ok":
-                raise StoreNewer(f"{self.path} is damaged: {answer}; restore a backup or move it away")
+                raise StoreDamaged(f"{self.path} is damaged: {answer}; restore a backup or move it away")
 
     def _opening_error(self, error: Exception) -> StoreError:
-        if result_code(error) in _DAMAGE_CODES:
-            return StoreNewer(f"{self.path} is damaged: {error}; restore a backup or move it away")
+        if result_code(error) in DAMAGE_CODES:
+            return StoreDamaged(f"{self.path} is damaged: {error}; restore a backup or move it away")
         return StoreError(f"{self.path} cannot be opened: {error}")
 
     def writer(self) -> Connection:
@@ -193,7 +193,10 @@ class SqliteDatabase:
 
     def trouble(self, error: BaseException) -> Trouble:
         """Tell what an error means. A file cannot be lost as a connection can."""
-        return Trouble.BUSY if result_code(error) in _BUSY_CODES else Trouble.FAULT
+        code = result_code(error)
+        if code in _BUSY_CODES:
+            return Trouble.BUSY
+        return Trouble.DAMAGED if code in DAMAGE_CODES else Trouble.FAULT
 
     def _connect(self, *, read_only: bool = False) -> Any:
         """Connect without the driver's own transactions, usable from any one thread at a time."""
@@ -201,7 +204,7 @@ class SqliteDatabase:
         return driver.connect(address, uri=True, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
 
 
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
 def _holder(handle: int) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from scheduler.core.command import Command
-from scheduler.core.errors import StoreError
+from scheduler.core.errors import StoreDamaged, StoreError
 from scheduler.core.feeds import PriceSeries
 from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
@@ -172,7 +172,11 @@ class SqlStore:
 
     async def states(self) -> list[Versioned]:
         """Return every vehicle's state."""
-        return [rows.vehicle_state(row) for row in await self._read(self._statements.vehicles)]
+        found = await self._read(self._statements.vehicles)
+        try:
+            return [rows.vehicle_state(row) for row in found]
+        except StoreError as error:  # no page says so, yet it is not what was written
+            raise self._damaged(error) from error
 
     async def commands(
         self, *, vehicle_id: str | None = None, since: datetime | None = None, limit: int = 100
@@ -328,6 +332,16 @@ class SqlStore:
         finally:
             cursor.close()
 
+    @property
+    def damage(self) -> str:
+        """What was found damaged since it was opened; empty where nothing was."""
+        return self.writer.damage
+
+    def _damaged(self, error: Exception) -> StoreDamaged:
+        """Let nothing be written any more; return what to raise."""
+        self.writer.damage = self.writer.damage or str(error)
+        return StoreDamaged(f"{self._database.name} is damaged: {error}")
+
     async def _in_thread(self, job: Callable[[], R]) -> R:
         """Run a job in the reading thread; what the driver raises becomes a StoreError."""
         if self._pool is None:
@@ -337,6 +351,8 @@ class SqlStore:
         except StoreError:
             raise
         except Exception as error:
+            if self._database.trouble(error) is Trouble.DAMAGED:
+                raise self._damaged(error) from error
             raise StoreError(f"{self._database.name} could not be read: {error}") from error
 
 

@@ -6,13 +6,13 @@ after the commit. A failing operation takes no neighbour with it.
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from scheduler.core.errors import StoreBusy, StoreError
+from scheduler.core.errors import StoreBusy, StoreDamaged, StoreError
 from storage.database import Connection, Cursor, Database, Trouble, rows_of
 from storage.statements import Statements
 
@@ -52,6 +52,9 @@ class _Operation(Generic[R]):
         self.hold.__exit__(None, None, None)
 
 
+_KINDS: Mapping[Trouble, type[StoreError]] = {Trouble.BUSY: StoreBusy, Trouble.DAMAGED: StoreDamaged}
+
+
 class _Unfinished(Exception):  # noqa: N818 - not an error to anyone outside: the transaction ended before COMMIT was sent
     """A transaction that was given up. `committing`: COMMIT had been sent, so it may be durable all the same."""
 
@@ -72,6 +75,7 @@ class Writer:
         epoch: of this run; what is written is refused when a later one has been counted.
         groups: transactions so far.
         unsure: a COMMIT failed or was never answered, so something may be stored that its caller was told is not.
+        damage: what was found damaged; nothing is written after it.
     """
 
     def __init__(self, database: Database, statements: Statements) -> None:
@@ -86,10 +90,12 @@ class Writer:
         self.epoch = 0
         self.groups = 0
         self.unsure = False
+        self.damage = ""
 
     def start(self) -> None:
         """Start the thread; results go to the running loop."""
         self._loop = asyncio.get_running_loop()
+        self.damage = ""
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -114,10 +120,13 @@ class Writer:
 
         Raises:
             StoreBusy: too much is waiting.
+            StoreDamaged: the database was found damaged.
             StoreError: not open, or stopped.
         """
         if self._thread is None or self._loop is None:
             raise StoreError("the store is not open for writing")
+        if self.damage:
+            raise StoreDamaged(f"{self._database.name} is damaged: {self.damage}")
         if self._queue.qsize() >= QUEUE_MAX:
             raise StoreBusy(f"{QUEUE_MAX} operations wait for {self._database.name}")
         hold: AbstractContextManager[object] = getattr(self._loop, "in_flight", nullcontext)()  # see virtual_time
@@ -257,7 +266,8 @@ class Writer:
     def _as_store_error(self, cause: BaseException, trouble: Trouble) -> StoreError:
         if isinstance(cause, StoreError):
             return cause
-        kind = StoreBusy if trouble is Trouble.BUSY else StoreError
-        error = kind(f"{self._database.name} could not be written: {cause}")
+        if trouble is Trouble.DAMAGED:
+            self.damage = self.damage or str(cause)
+        error = _KINDS.get(trouble, StoreError)(f"{self._database.name} could not be written: {cause}")
         error.__cause__ = cause
         return error

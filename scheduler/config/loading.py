@@ -173,6 +173,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
         ),
         socket=socket,
         storage_url=storage_url,
+        storage_copies=file.storage.copies,
         limits=limits_of(file.control),
         prices=tuple(
             PriceSpec(
@@ -216,7 +217,7 @@ def _shown(
     """Return the settings as a person may see them; a secret by its name and origin alone."""
     tree = file.model_dump(mode="json")
     tree["enode"] |= {"url": enode.api_url, "token_url": enode.token_url, "client_id": enode.client_id}
-    tree |= {"socket": str(socket), "storage": {"url": storage_url}}
+    tree |= {"socket": str(socket), "storage": {**tree["storage"], "url": storage_url}}
     for spec in SECRETS:
         if kept[spec.key] is not None:
             table, _, key = spec.key.partition(".")

@@ -140,6 +140,7 @@ class Settings:
     `digest` is the SHA-256 of the effective configuration without its secrets. `origins` names, for each setting that
     is not at its default, where it came from. `retention` says per table how long it is kept. `coordinates` holds
     latitude and longitude [degrees] of the homes that give them. `shown` is the whole of it as a person may see it.
+    `storage_copies` is how many daily copies are kept beside an SQLite database.
     """
 
     enode: Enode
@@ -160,6 +161,7 @@ class Settings:
     shown: tuple[ShownSetting, ...] = ()
     notify: tuple[NotifySpec, ...] = ()
     calendars: tuple[CalendarSpec, ...] = ()
+    storage_copies: int = 2
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret in force, for redaction."""

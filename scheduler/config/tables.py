@@ -154,9 +154,10 @@ class HttpTable(Table):
 
 
 class StorageTable(Table):
-    """`[storage]`: where everything is kept."""
+    """`[storage]`: where everything is kept, and how many daily copies of an SQLite file lie beside it."""
 
     url: str | None = None
+    copies: Annotated[Count, Field(ge=0, le=30)] = 2
 
 
 class LogTable(Table):

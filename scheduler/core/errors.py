@@ -118,6 +118,10 @@ class StoreNewer(StoreError):  # noqa: N818
     """The schema is newer than this program knows, or the file is damaged; exit status 65. Nothing was changed."""
 
 
+class StoreDamaged(StoreNewer):
+    """What is stored cannot be read as it was written; exit status 65 where nobody mends it. Nothing was changed."""
+
+
 class OnboardError(KwhenError):
     """Something of the setting-up that cannot be done. `remedy` says what to do instead."""
 

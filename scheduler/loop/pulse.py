@@ -64,6 +64,8 @@ class Pulse:
         self._told: set[str] = set()
         self.also: Callable[[], Iterable[tuple[str, str]]] = tuple
         """Yields the codes and texts of what else holds now."""
+        self.also: Callable[[], Iterable[tuple[str, str]]] = tuple
+        """Yields the codes and texts of what else holds now."""
         self.beats = 0
         self.last: Stamp | None = None
 
@@ -131,6 +133,7 @@ class Pulse:
                 yield code, f"{TEXTS[code]} {why}."
         if not self._loop.durable:
             yield "STORE_TROUBLE", "The store could not keep what was decided."
+        yield from self.also()
         yield from self.also()
 
     def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:

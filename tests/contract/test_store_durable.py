@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
-from scheduler.core.errors import StoreError, StoreLocked, StoreNewer
+from scheduler.core.errors import StoreDamaged, StoreError, StoreLocked, StoreNewer
 from scheduler.ports import Batch, SessionTotal
 from storage import open_store, rows, schema
 from storage.database import Database
@@ -243,8 +243,8 @@ async def test_an_upgrade_beside_a_daemon_is_refused(database_url):
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        pytest.param(b"not a database at all" * 100, StoreNewer, id="another-kind-of-file"),
-        pytest.param(b"SQLite format 3\x00" + b"\xff" * 5000, StoreNewer, id="a-header-and-rubbish"),
+        pytest.param(b"not a database at all" * 100, StoreDamaged, id="another-kind-of-file"),
+        pytest.param(b"SQLite format 3\x00" + b"\xff" * 5000, StoreDamaged, id="a-header-and-rubbish"),
     ],
 )
 async def test_what_is_no_database_is_refused_and_untouched(database_url, content, error):
@@ -260,7 +260,7 @@ async def test_a_damaged_page_is_found_at_start(database_url):
     damaged = bytearray(file_of(database_url).read_bytes())
     damaged[len(damaged) // 2 : len(damaged) // 2 + 9000] = b"\xa5" * 9000
     file_of(database_url).write_bytes(damaged)
-    with pytest.raises(StoreNewer, match="damaged"):
+    with pytest.raises(StoreDamaged, match="damaged"):
         await store_on(database_url).open(node="n")
     assert file_of(database_url).read_bytes() == damaged
 

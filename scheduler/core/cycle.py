@@ -5,7 +5,7 @@
 The loop does the reading and writing around it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -47,13 +47,26 @@ CycleNews = Reading | ActionReport | Override | Lost | Regained | Gone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WishChange:
+    """A person's wish that came into force, or that ended: unplugged, over, taken back, or in favour of another."""
+
+    override: Override
+    ended_at: datetime | None = None
+    ended_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
-    """A vehicle's state after the news, the journal's lines, commands that changed, and the session that closed."""
+    """A vehicle's state after the news, the journal's lines, commands that changed, and the session that closed.
+
+    `wishes` are in order: of several that came together each has its record, though only the last is in force.
+    """
 
     state: VehicleState
     events: tuple[Event, ...]
     commands: tuple[Command, ...]
     closed: Session | None = None
+    wishes: tuple[WishChange, ...] = ()
 
 
 def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limits: Limits, now: Stamp) -> Observed:
@@ -63,21 +76,42 @@ def observe(state: VehicleState, news: Iterable[CycleNews], *, home: Home, limit
     """
     events: list[Event] = []
     commands: dict[str, Command] = {}
-    state, ended_before, lines = expire(state, home=home, limits=limits, at=now.at)
-    events += lines
+    wishes: list[WishChange] = []
+
+    def took(after: VehicleState, lines: Sequence[Event], changed: Sequence[Command] = ()) -> VehicleState:
+        events.extend(lines)
+        commands.update({c.id: c for c in changed})
+        wishes.extend(_wish_changes(state.override, after.override, lines, at=now.at))
+        return after
+
+    after, ended_before, lines = expire(state, home=home, limits=limits, at=now.at)
+    state = took(after, lines)
     for piece in news:
-        state, lines, changed = _applied(state, piece, home=home, limits=limits)
-        events += lines
-        commands |= {c.id: c for c in changed}
-    state, closed, ended = expire(state, home=home, limits=limits, at=now.at)
+        state = took(*_applied(state, piece, home=home, limits=limits))
+    after, closed, lines = expire(state, home=home, limits=limits, at=now.at)
+    state = took(after, lines)
     tracked = track(state, run=now.run, limits=limits, at=now.at)
-    commands |= {c.id: c for c in tracked.commands}
+    state = took(tracked.state, tracked.events, tracked.commands)
     return Observed(
-        state=tracked.state,
-        events=(*events, *ended, *tracked.events),
+        state=state,
+        events=tuple(events),
         commands=tuple(commands.values()),
         closed=ended_before or closed,
+        wishes=tuple(wishes),
     )
+
+
+def _wish_changes(
+    before: Override | None, after: Override | None, lines: Sequence[Event], *, at: datetime
+) -> Iterator[WishChange]:
+    """Yield the end of one wish and the beginning of the next; the journal's line says whose hand it was."""
+    if before == after:
+        return
+    if before is not None:
+        hand = next((str(line["from"]) for line in reversed(lines) if line["k"] == "OVR"), "")
+        yield WishChange(override=before, ended_at=at, ended_by=hand)
+    if after is not None:
+        yield WishChange(override=after)
 
 
 def _applied(

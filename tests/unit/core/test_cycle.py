@@ -353,6 +353,30 @@ def test_a_wish_is_told_and_auto_clears_it():
     assert (cleared.events[0]["op"], cleared.events[0]["will"], cleared.events[0]["from"]) == ("clear", "hold", "api")
 
 
+def test_of_wishes_that_come_together_each_is_recorded_with_its_end():
+    hold, charge = (
+        Override(will=will, by=hand, set_at=NOW + at)
+        for will, hand, at in ((Will.HOLD, Hand.CLI, 0 * MIN), (Will.CHARGE, Hand.API, MIN))
+    )
+    auto = Override(will=Will.AUTO, by=Hand.DASHBOARD, set_at=NOW + 2 * MIN)
+    told = heard(kept(scene()), hold, charge, auto, at=NOW + 3 * MIN).wishes
+    at = NOW + 3 * MIN
+    assert [(one.override, one.ended_at, one.ended_by) for one in told] == [
+        (hold, None, ""),
+        (hold, at, "api"),
+        (charge, None, ""),
+        (charge, at, "dashboard"),
+    ]
+
+
+def test_the_end_of_a_wish_is_recorded_once_it_is_over():
+    wish = Override(will=Will.HOLD, by=Hand.CLI, set_at=NOW, until=in_hours(1))
+    state = heard(kept(scene()), wish).state
+    assert heard(state, at=NOW + MIN).wishes == ()
+    ended = heard(state, at=in_hours(2)).wishes
+    assert [(one.override, one.ended_at, one.ended_by) for one in ended] == [(wish, in_hours(2), "cli")]
+
+
 def test_a_wish_answers_the_stop_that_nobody_claimed():
     now = scene(session={"stopped_at": NOW - MIN, "stops": 1, "corrections": 1, "retry_at": in_hours(1)})
     session = heard(kept(now), Override(will=Will.CHARGE, by=Hand.CLI, set_at=NOW)).state.session

@@ -65,21 +65,23 @@ def alerts(now: Situation, plan: Plan, charge: Charge, wanted: Want, done: Dispa
     if not now.credentials_valid:
         yield AlertWish(code="CREDENTIALS_LOST", text="Link the vendor account again.", severity="critical")
     if done.verdict.why == "unlisted-charger":
-        yield AlertWish(code="UNLISTED_CHARGER", text=done.verdict.text)
+        charger = now.observation.charge.charger_id or ""
+        yield AlertWish(code="UNLISTED_CHARGER", text=done.verdict.text, cause=charger)
     if now.command is not None and (
         done.verdict.place in (Place.UNPLUGGED, Place.AWAY) or done.verdict.why in NOT_THERE
     ):
         text = f"{now.command.action} is still with the provider, and the car is not proven to be at home any more."
-        yield AlertWish(code="MOVED_WHILE_PENDING", text=text)
+        yield AlertWish(code="MOVED_WHILE_PENDING", text=text, cause=now.command.id)
     if now.observation.smart_charging or _taken_over(now):
         text = "Switch off Enode's Smart Charging or Schedule for this car, then set the override to auto."
         yield AlertWish(code="FOREIGN_CONTROLLER", text=text)
     if done.blocked_by == "incapable":
         yield AlertWish(code="INCAPABLE", text=done.reasons[0].text)
     if plan.asks and plan.shortfall_why.startswith("capacity or charge power unknown"):
-        yield AlertWish(code="SETUP", text=plan.shortfall_why)
-    for why in now.set_aside:
-        yield AlertWish(code="PLUGIN_SET_ASIDE", text=why)
+        yield AlertWish(code="SETUP", text=plan.shortfall_why, cause=plan.shortfall_why)
+    if now.set_aside:
+        text = " ".join(now.set_aside)
+        yield AlertWish(code="PLUGIN_SET_ASIDE", text=text, cause=text)
 
 
 def _taken_over(now: Situation) -> bool:
@@ -98,7 +100,7 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
         enough = ENOUGH_KWH
     if plan.shortfall_kwh > enough and plan.asks:
         text = f"{plan.shortfall_kwh:.1f} kWh will be missing: {plan.shortfall_why}"
-        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause="shortfall")
         return
     lst = latest_start(plan)
     if lst is None or lst - now.at > AHEAD or now.observation.charge.charging is True:
@@ -109,7 +111,8 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
     if held or stuck or failing or done.blocked_by in BLOCKERS:
         cause = "a person asked to hold" if held else _clause(done.verdict.text) if stuck else "commands fail"
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
-        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical")
+        why = "held" if held else done.verdict.why if stuck else "failing" if failing else done.blocked_by
+        yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause=why)
 
 
 def _clause(sentence: str) -> str:
@@ -141,7 +144,7 @@ def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Ite
         yield AlertWish(code="STARTED_NO_POWER", text="Look at the charger and the cable: no power reaches the car.")
     if session.stopped_at is not None and seen.charge.charging is not True:
         text = "Charging was stopped by the car, the charger or in the app: resume (override charge) or keep (hold)."
-        yield AlertWish(code="STOPPED_BY_ANOTHER", text=text)
+        yield AlertWish(code="STOPPED_BY_ANOTHER", text=text, cause=f"{session.stopped_at:%Y-%m-%dT%H:%M:%SZ}")
     if now.claimed_elsewhere and now.at - session.opened_at >= CLAIM_PATIENCE:
         yield AlertWish(code="CLAIMED_TWICE", text="Two cars claim the same charger; unplug or name the right one.")
     full = seen.charge.delivery is Delivery.COMPLETE or seen.charge.full is True

@@ -395,11 +395,26 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertWish:
-    """Something a person should know. The same code and subject is one alert until it clears."""
+    """Something a person should know. The same code and subject is one alert until it clears.
+
+    `cause` tells it from another alert of the same code; it stays the same while numbers in the text change.
+    """
 
     code: str
     text: str
     severity: str = "warning"  # info, warning, critical
+    cause: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Voiced:
+    """An alert that was told: its cause, the session and the wish it belongs to, and since when its cause is gone."""
+
+    code: str
+    cause: str
+    of: str
+    told_at: datetime
+    gone_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -481,6 +496,7 @@ class VehicleState:
     watched: tuple[Overdue, ...] = ()  # targets not yet due, as last stated
     desired: Desired | None = None  # of the last decision
     alerts: tuple[str, ...] = ()  # codes raised now
+    voiced: tuple[Voiced, ...] = ()  # what was told of them, and of others not long ago
     refreshed_at: datetime | None = None
     credentials_lost_at: datetime | None = None
     gone: bool = False  # the provider no longer knows the vehicle

@@ -18,6 +18,7 @@ from scheduler.core.model import (
 from scheduler.core.telling import ns, told
 from scheduler.core.terms import Target
 from scheduler.core.tracking import next_look
+from scheduler.core.voicing import speak
 
 Event = dict[str, Any]
 
@@ -69,26 +70,18 @@ def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str
     if refresh:
         state = replace(state, refreshed_at=now.at)
         events.append({"k": "REFRESH"})
-    codes = tuple(dict.fromkeys(a.code for a in decision.alerts))
-    raised = tuple(c for c in codes if c not in state.alerts)
-    cleared = tuple(c for c in state.alerts if c not in codes)
-    events += [
-        {"k": "ALERT", "code": a.code, "sev": a.severity, "op": "raised", "until": None}
-        for a in decision.alerts
-        if a.code in raised
-    ]
-    events += [{"k": "ALERT", "code": c, "sev": "info", "op": "cleared", "until": None} for c in cleared]
+    spoken = speak(state, now, decision.alerts)
     return Settled(
-        state=replace(state, alerts=codes),
-        events=tuple(events),
+        state=spoken.state,
+        events=(*events, *spoken.events),
         commands=tuple(commands),
         intent=intent,
         cancel=cancel,
         watch=watch,
         look=looks,
         refresh=refresh,
-        raised=raised,
-        cleared=cleared,
+        raised=spoken.raised,
+        cleared=spoken.cleared,
     )
 
 

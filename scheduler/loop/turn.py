@@ -11,6 +11,7 @@ from scheduler.core.keys import decision_key
 from scheduler.core.model import Decision, Home, Situation
 from scheduler.core.observation import Stamp
 from scheduler.core.settling import Settled
+from scheduler.core.voicing import told_at
 from scheduler.loop.journal import Journal
 from scheduler.ports import (
     AlertChange,
@@ -123,17 +124,18 @@ def _alert_changes(turn: Turn) -> Iterator[AlertChange]:
     for alert in turn.decision.alerts:
         if alert.code in turn.settled.raised:
             yield AlertChange(
-                code=alert.code, vehicle_id=vehicle_id, text=alert.text, severity=alert.severity, raised_at=at
+                code=alert.code,
+                vehicle_id=vehicle_id,
+                text=alert.text,
+                severity=alert.severity,
+                raised_at=told_at(turn.settled.state, alert.code, at),
             )
     for code in turn.settled.cleared:
         yield AlertChange(code=code, vehicle_id=vehicle_id, text="", severity="info", raised_at=at, cleared_at=at)
 
 
 def _override_records(turn: Turn) -> Iterator[OverrideRecord]:
-    for wish in turn.observed.wishes:
-        yield OverrideRecord(
-            vehicle_id=turn.settled.state.vehicle_id,
-            override=wish.override,
-            cleared_at=wish.ended_at,
-            cleared_by=wish.ended_by,
-        )
+    override = turn.settled.state.override
+    for line in turn.observed.events:
+        if line["k"] == "OVR" and line["op"] == "set" and override is not None:
+            yield OverrideRecord(vehicle_id=turn.settled.state.vehicle_id, override=override)

@@ -43,6 +43,7 @@ from scheduler.loop.journal import Journal
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
+from scheduler.loop.signing import Signing
 from scheduler.loop.turn import Turn
 from scheduler.onboard.homes import Homes
 from scheduler.ports import AlertChange, Clock, Store
@@ -134,6 +135,7 @@ class App(Tenancy):
         await self.loop.load()
         await self.prices.load()
         await self.calendars.load()
+        await self._load_secrets()
         self._cleanups.append(self._stop_asking)
         await self._first_answers()
         await self._survey()
@@ -200,6 +202,8 @@ class App(Tenancy):
             on_turn=self._turned,
         )
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
+        self.signing = Signing(store=self.store, clock=clock)
+        self.inbound.on_taken = self.signing.taken
         sources = price_feeds(settings, self._installed, self.web)
         self.prices = PriceBook(
             store=self.store, clock=clock, sources=sources, on_news=self._priced, homes=self.homes, rng=self._rng
@@ -257,6 +261,12 @@ class App(Tenancy):
         if webhook.public_url is None or webhook.secret is None:
             return None
         return Subscription(url=webhook.public_url, secret=webhook.secret.reveal())
+
+    async def _load_secrets(self) -> None:
+        """Take deliveries by the webhook's secrets as they are set now."""
+        given = (self.settings.webhook.secret, self.settings.webhook.previous_secret)
+        secret, previous = ("" if one is None else one.reveal() for one in given)
+        await self.signing.load(secret, previous)
 
     def _reread_vehicles(self) -> None:
         self.poller.forget()
@@ -330,10 +340,8 @@ class App(Tenancy):
         return web_app(self, hosts=http.allowed_hosts, token=token, passwords=self.passwords, redact=self.redactor)
 
     async def _open_webhook(self) -> None:
-        secret = self.settings.webhook.secret
-        assert secret is not None
         app = webhook_app(
-            secrets=lambda: [secret.reveal().encode()],
+            secrets=self.signing.in_force,
             sink=self.take_in,
             stamp=self._stamp,
             counters=self.inbound.counters,
@@ -411,6 +419,9 @@ class App(Tenancy):
         await self._adopt(world)
         self.settings = _with_fixed(settings, of=self.settings)
         self.redactor.add(*settings.secrets())
+        await self._load_secrets()
+        self.inbound.exchange(self._subscription())
+        self.engine.soon(self.inbound.check)
         self._applied(settings)
         self.prices.replace_sources(sources)
         self.calendars.replace_sources(calendar_sources(settings, self.web))
@@ -423,13 +434,16 @@ class App(Tenancy):
 
 def _fixed(settings: Settings) -> tuple[object, ...]:
     """Return what only a restart can change."""
-    return settings.enode, settings.webhook, settings.http, settings.socket, settings.storage_url
+    webhook = replace(settings.webhook, secret=None, previous_secret=None)
+    return settings.enode, webhook, settings.http, settings.socket, settings.storage_url
 
 
 def _with_fixed(settings: Settings, *, of: Settings) -> Settings:
     """Return new settings in which that stays as it is which only a restart can change."""
+    given = settings.webhook
+    webhook = replace(of.webhook, secret=given.secret or of.webhook.secret, previous_secret=given.previous_secret)
     return replace(
-        settings, enode=of.enode, webhook=of.webhook, http=of.http, socket=of.socket, storage_url=of.storage_url
+        settings, enode=of.enode, webhook=webhook, http=of.http, socket=of.socket, storage_url=of.storage_url
     )
 
 

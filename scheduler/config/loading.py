@@ -118,7 +118,12 @@ def _problems_of_secrets(written: Written, kept: Mapping[str, Found | None]) -> 
         yield "enode.client_id", _missing(CLIENT_ID)
     if kept["webhook.secret"] is None and isinstance(webhook, dict) and webhook.get("public_url"):
         yield "webhook.secret", f"{_missing(SECRETS[1])}; `openssl rand -hex 32` makes one"
-    for key in ("webhook.secret", "http.token"):
+    previous, secret = kept["webhook.previous_secret"], kept["webhook.secret"]
+    if previous is not None and secret is None:
+        yield "webhook.previous_secret", "is there, but webhook.secret is not; it is the one before that"
+    elif previous is not None and secret is not None and previous.text == secret.text and not previous.problem:
+        yield "webhook.previous_secret", "is the same as webhook.secret; give the one before it, or remove it"
+    for key in ("webhook.secret", "webhook.previous_secret", "http.token"):
         secret = kept[key]
         length = len(secret.text.encode()) if secret is not None and not secret.problem else SHORTEST_SECRET_BYTES
         if not SHORTEST_SECRET_BYTES <= length <= LONGEST_SECRET_BYTES:
@@ -153,6 +158,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
     host, port = address_of(file.webhook.listen)
     page = address_of(file.http.listen) if file.http.listen else ("", 0)
     webhook_secret, token = kept["webhook.secret"], kept["http.token"]
+    previous_secret = kept["webhook.previous_secret"]
     origins = {**written.origins, **{key: found.origin for key, found in kept.items() if found}}
     socket = Path(file.socket) if file.socket else socket_path(environ)
     return Settings(
@@ -162,6 +168,7 @@ def _settings(file: File, written: Written, kept: Mapping[str, Found | None], en
             host=host,
             port=port,
             secret=Secret(webhook_secret.text) if webhook_secret else None,
+            previous_secret=Secret(previous_secret.text) if previous_secret else None,
         ),
         http=HttpPort(
             enabled=bool(file.http.listen),

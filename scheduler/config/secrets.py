@@ -39,6 +39,9 @@ class SecretSpec:
 SECRETS = (
     SecretSpec(key="enode.client_secret", variable="KWHEN_ENODE__CLIENT_SECRET", file="enode_client_secret"),
     SecretSpec(key="webhook.secret", variable="KWHEN_WEBHOOK__SECRET", file="webhook_secret"),
+    SecretSpec(
+        key="webhook.previous_secret", variable="KWHEN_WEBHOOK__PREVIOUS_SECRET", file="webhook_previous_secret"
+    ),
     SecretSpec(key="http.token", variable="KWHEN_HTTP__TOKEN", file="http_token"),
 )
 

@@ -40,12 +40,16 @@ class Enode:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook:
-    """How Enode reaches us. Without `public_url` nothing is subscribed and the daemon polls."""
+    """How Enode reaches us. Without `public_url` nothing is subscribed and the daemon polls.
+
+    `previous_secret` is what the secret was before it was exchanged, as long as deliveries may be signed with it.
+    """
 
     public_url: str | None
     host: str
     port: int
     secret: Secret | None
+    previous_secret: Secret | None = None
 
     @property
     def enabled(self) -> bool:
@@ -168,6 +172,8 @@ class Settings:
         yield self.enode.client_secret.reveal()
         if self.webhook.secret is not None:
             yield self.webhook.secret.reveal()
+        if self.webhook.previous_secret is not None:
+            yield self.webhook.previous_secret.reveal()
         if self.http.token is not None:
             yield self.http.token.reveal()
         yield from (one.secret.reveal() for one in self.notify)

@@ -1,6 +1,6 @@
 """The webhook path as a whole: its listener's counters, and the subscription that is made, checked and reactivated."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ class WebhookPath:
         self._wanted = wanted
         self._on_gap = on_gap
         self._secret_written = False
+        self.on_taken: Callable[[], Awaitable[None]] | None = None
+        """Called when the provider has taken our secret."""
         self.counters = WebhookCounters()
         self.status: SubscriptionStatus | None = None
 
@@ -37,6 +39,11 @@ class WebhookPath:
         """Return when the path last brought anything; None without a subscription."""
         return self.counters.heard_at if self.status is not None else None
 
+    def exchange(self, wanted: Subscription | None) -> None:
+        """Want the subscription with another secret: the next check tells the provider."""
+        if wanted != self._wanted:
+            self._wanted, self._secret_written = wanted, False
+
     async def check(self) -> None:
         """Make, check or reactivate the subscription. Trouble is told and tried again at the next check."""
         if self._wanted is None:
@@ -46,7 +53,10 @@ class WebhookPath:
         except ProviderError as error:
             log.warning("webhook.unchecked", why=str(error))
             return
-        self._secret_written = True
+        if not self._secret_written:
+            self._secret_written = True
+            if self.on_taken is not None:
+                await self.on_taken()
         if status.gap:
             self._on_gap()
         if self.status is None or status.state != self.status.state:

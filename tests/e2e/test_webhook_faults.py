@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
+from scheduler.config.secrets import Secret
 from scheduler.core.command import Action
 from simulator.instants import zulu
 from simulator.webhooks import signature
 from simulator.wire import vehicle_json
 from tests.e2e.stage import SECRET, START_AT, Stage, perform, verified
 
+NEW_SECRET = "another secret of the stage, long enough"
 SILENT_NS = (START_AT + timedelta(hours=1)).timestamp() * 1e9
 
 
@@ -26,10 +29,10 @@ def event_of(stage: Stage, **charge: Any) -> dict[str, Any]:
             "vehicle": body, "updatedFields": ["chargeState"]}  # fmt: skip
 
 
-async def deliver(stage: Stage, events: Sequence[dict[str, Any]], *, times: int = 1) -> list[int]:
+async def deliver(stage: Stage, events: Sequence[dict[str, Any]], *, times: int = 1, secret: str = SECRET) -> list[int]:
     """Deliver a batch so many times at once, as the provider would; return the answers' statuses."""
     body = json.dumps(events).encode()
-    headers = {"content-type": "application/json", "x-enode-signature": signature(SECRET, body)}
+    headers = {"content-type": "application/json", "x-enode-signature": signature(secret, body)}
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -159,6 +162,72 @@ def test_w10_events_of_unknown_kinds_keep_nothing_else_back():
         assert stage.now() - hook.last_success <= timedelta(minutes=20)
 
     perform(story, webhooks=True)
+
+
+def exchanged(stage: Stage, secret: str, previous: str) -> None:
+    """Give the daemon's configuration a new secret, and the old one beside it."""
+    webhook = replace(stage.settings.webhook, secret=Secret(secret), previous_secret=Secret(previous))
+    stage.settings = replace(stage.settings, webhook=webhook)
+
+
+def sent_with(stage: Stage) -> str:
+    """Return the secret with which the provider signs."""
+    (hook,) = stage.hooks.subscriptions.values()
+    return hook.secret
+
+
+async def statuses(stage: Stage, soc_pct: int) -> list[int]:
+    """Deliver by the old secret and by the new one; return the answers' statuses."""
+    event = event_of(stage, batteryLevel=soc_pct, lastUpdated=zulu(stage.now()))
+    return [*await deliver(stage, [event]), *await deliver(stage, [event], secret=NEW_SECRET)]
+
+
+def test_w11_the_secret_is_exchanged_by_a_reload():
+    """In mid-run: what was signed before arrives, what is signed after too, and a day later only that."""
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("18:00")
+        assert await statuses(stage, 43) == [200, 401]
+        exchanged(stage, NEW_SECRET, SECRET)
+        stage.app._reread = lambda: stage.settings
+        assert await stage.app.reload() == []
+        await stage.wait(minutes=1)
+        assert sent_with(stage) == NEW_SECRET
+        assert await statuses(stage, 44) == [200, 200]
+        await stage.until("06:50")
+        assert verified(await stage.commands())
+        assert stage.app.inbound.counters.refused["signature"] == 1, "of the provider's own none was refused"
+        await stage.until("17:55")
+        assert await statuses(stage, 80) == [200, 200]
+        await stage.until("18:05")
+        assert await statuses(stage, 80) == [401, 200]
+
+    perform(story, webhooks=True)
+
+
+def test_w11_the_secret_is_exchanged_by_a_restart():
+    """The provider cannot be told for an hour: the old secret counts until a day after it was."""
+
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        exchanged(stage, NEW_SECRET, SECRET)
+        await stage.app.stop()
+        stage.world.set_outage(down=True, for_s=3600)
+        await stage.start_daemon()
+        await stage.wait(minutes=30)
+        assert sent_with(stage) == SECRET
+        assert await statuses(stage, 43) == [200, 200]
+        await stage.until("18:20")
+        assert sent_with(stage) == NEW_SECRET
+        await stage.restart()
+        await stage.until("17:30")
+        assert await statuses(stage, 44) == [200, 200]
+        await stage.until("18:20")
+        assert await statuses(stage, 45) == [401, 200], "the restart began no other day"
+
+    perform(story, webhooks=True, storage="sqlite:///{}/kwhen.db")
 
 
 def test_w12_bodies_altered_on_the_way_are_refused_and_polling_carries_on():

@@ -112,5 +112,6 @@ def test_the_drop_in_encrypts_each_credential_of_the_unit(checkout, unit):
         "enode_client_id",
         "enode_client_secret",
         "webhook_secret",
+        "webhook_previous_secret",
         "http_token",
     ]

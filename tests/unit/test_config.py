@@ -293,6 +293,18 @@ def test_a_webhook_secret_too_short_or_long_is_refused(refused, secret):
     assert secret not in problem
 
 
+@pytest.mark.parametrize("secret", ["fifteen-bytes-x", "x" * 257, WEBHOOK_SECRET])
+def test_a_previous_webhook_secret_must_be_another_good_one(refused, secret):
+    (problem,) = refused(ENODE, KWHEN_WEBHOOK__SECRET=WEBHOOK_SECRET, KWHEN_WEBHOOK__PREVIOUS_SECRET=secret)
+    assert problem.startswith("webhook.previous_secret: ")
+    assert secret not in problem
+
+
+def test_a_previous_webhook_secret_is_of_no_use_alone(refused):
+    (problem,) = refused(ENODE, KWHEN_WEBHOOK__PREVIOUS_SECRET=WEBHOOK_SECRET)
+    assert problem == "webhook.previous_secret: is there, but webhook.secret is not; it is the one before that"
+
+
 # --- C01: what is refused, with file, line, key and remedy ------------------------------------------------------------
 
 

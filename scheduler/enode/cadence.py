@@ -23,11 +23,13 @@ DEFAULT_SILENCE: Final = timedelta(minutes=60)
 class Outlook:
     """What decides how closely a vehicle is watched.
 
+    `read_at` is when the vehicle's state last came in, by a reading or an event; None when it never did in this run.
     `heard_at` is when the webhook path last brought anything, a heartbeat included; None without a subscription or
     when it is not known to be active. `due_at` is when a command is next expected, None for never.
     """
 
     at: datetime
+    read_at: datetime | None = None
     heard_at: datetime | None = None
     silence: timedelta = DEFAULT_SILENCE  # `T_hb`
     pending: bool = False  # a command is without its end

@@ -44,7 +44,7 @@ from scheduler.ports import (
 
 log = structlog.get_logger()
 
-BATCH = 200
+BATCH = 500
 RETRY = timedelta(seconds=60)
 """A vehicle whose cycle failed is tried again after this."""
 
@@ -74,7 +74,7 @@ class Loop:
         self._clock = clock
         self._acts = acts
         self._journal = journal
-        self._run = run
+        self.run = run
         self._set_alarm = set_alarm
         self._step = step
         self._new_id = new_id
@@ -97,7 +97,7 @@ class Loop:
 
     def stamp(self) -> Stamp:
         """Return now, on both clocks."""
-        return Stamp(at=self._clock.now(), mono_ns=self._clock.monotonic_ns(), run=self._run)
+        return Stamp(at=self._clock.now(), mono_ns=self._clock.monotonic_ns(), run=self.run)
 
     async def load(self) -> None:
         """Rebuild the vehicles' states from the store and set their alarms."""

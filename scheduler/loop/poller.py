@@ -8,7 +8,7 @@ import structlog
 
 from scheduler.core.errors import ProviderError, ProviderUnauthorized
 from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
-from scheduler.core.observation import Delivery
+from scheduler.core.observation import Delivery, Observation
 from scheduler.enode.cadence import Outlook, poll_every
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
@@ -60,10 +60,10 @@ class Poller:
         if self._clock.monotonic_ns() < self._not_before_ns.get(home.id, 0):
             return False
         last = self._polled.get(home.id)
-        return last is None or last > now or any(now - last >= poll_every(o) for o in self._outlooks(home, now))
-
-    def _outlooks(self, home: Home, now: datetime) -> list[Outlook]:
-        return [self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF]
+        if last is None or last > now:
+            return True
+        looks = (self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF)
+        return any(now - max(last, look.read_at or last) >= poll_every(look) for look in looks)
 
     def _outlook(self, vehicle_id: str, now: datetime) -> Outlook:
         kept = self._loop.states.get(vehicle_id)
@@ -73,6 +73,7 @@ class Poller:
         seen = kept.state.observation
         return Outlook(
             at=now,
+            read_at=self._read_at(seen, now),
             heard_at=self._heard_at(),
             silence=self._loop.world.limits.t_hb,
             pending=kept.state.command is not None,
@@ -82,6 +83,13 @@ class Poller:
             reachable=seen.reachable,
             due_at=_due_at(*last) if last is not None else None,
         )
+
+    def _read_at(self, seen: Observation, now: datetime) -> datetime | None:
+        """Return when this run last learned how the vehicle is: an event tells as much as a poll."""
+        received = seen.received
+        if received is None or received.run != self._loop.run or received.at > now:
+            return None
+        return received.at
 
     async def _poll(self, home: Home, now: datetime) -> None:
         try:

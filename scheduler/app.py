@@ -354,7 +354,7 @@ class App(Tenancy):
     async def sweep(self) -> None:
         """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
         await self.pulse.beat()
-        self.keeper.look()
+        await self.keeper.look()
         try:
             self.engine.poke(await self.store.shards_with_work())
         except StoreError as error:

@@ -6,11 +6,13 @@ so no car is stopped.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -36,7 +38,14 @@ CAREFUL = timedelta(days=1)
 LOOKING_S = 1800.0
 """What looking at every page may take, before systemd loses patience with the start."""
 
-RECOVERED = "STORE_RECOVERED"
+MB = 2**20
+LOG_GROWN = 8 * MB
+"""Size from which the log is folded in as soon as nothing else is to be done; SQLite's own folding keeps it at half."""
+
+LOG_LARGE = 64 * MB
+"""Size from which it is tried whatever is to be done, and a person is told where that does not help."""
+
+RECOVERED, LOG_IS_LARGE = "STORE_RECOVERED", "STORE_LOG_LARGE"
 
 
 class Keeper:
@@ -56,6 +65,7 @@ class Keeper:
         self._files = Safekeeping(path) if path is not None else None
         self._recoveries: tuple[Recovery, ...] = ()
         self._damage = ""
+        self._log_bytes = 0
         self._over = asyncio.Event()
 
     async def open(self, *, node: str) -> int:
@@ -98,10 +108,19 @@ class Keeper:
         self._files.suspect(str(error))
         return StoreError(f"{error}; the next start looks at it")
 
-    def look(self) -> None:
-        """See whether a damage has shown."""
+    async def look(self) -> None:
+        """See whether a damage has shown, and whether the log has grown: in a quiet moment it is folded into the file."""
         if self._damage or self._store.damage:
             self._over.set()
+        elif self._files is not None:
+            await self._look_at_log(self._files.path)
+
+    async def _look_at_log(self, path: Path) -> None:
+        size = log_bytes(path)
+        with contextlib.suppress(StoreError):
+            if size > LOG_LARGE or (size > LOG_GROWN and not await self._store.shards_with_work()):
+                await self._store.fold()
+        self._log_bytes = log_bytes(path)
 
     async def watch(self) -> None:
         """Wait for a damage to show, and raise StoreDamaged then: this run must end."""
@@ -124,7 +143,7 @@ class Keeper:
             log.info("store.copied", copy=made.name)
         except StoreDamaged as error:
             self._damage = str(error)
-            self.look()
+            self._over.set()
         except StoreError as error:
             log.warning("store.not_copied", why=str(error))
 
@@ -150,6 +169,19 @@ class Keeper:
         """Yield the code and the text of what a person should know of the store now."""
         if (last := self._last()) is not None:
             yield RECOVERED, told(last)
+        if self._log_bytes > LOG_LARGE:
+            yield LOG_IS_LARGE, (
+                f"The log beside the database has grown beyond {LOG_LARGE // MB} MB, since a program reads the database "
+                "without an end: close database tools, and copy by `kwhen db backup` alone."
+            )
+
+
+def log_bytes(path: Path) -> int:
+    """Return the size of the write-ahead log of a database; 0 where there is none."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 def told(done: Recovery) -> str:

@@ -440,6 +440,9 @@ class Store(Protocol):
     async def backup(self, path: str) -> None:
         """Copy the database while running."""
 
+    async def fold(self) -> None:
+        """Have the log of what was written emptied, as far as nobody reads it."""
+
     async def ping(self) -> None:
         """Prove that a write can be made durable."""
 

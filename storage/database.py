@@ -108,6 +108,9 @@ class Database(Protocol):
     def finish(self, connection: Connection) -> None:
         """Do what is due before the writer lets go of its connection."""
 
+    def fold(self, connection: Connection) -> None:
+        """Empty the log of what was written, as far as nobody needs it. On the writer's connection, between writes."""
+
     def backup(self, path: str) -> None:
         """Copy the database to a new file while it is in use. Raises StoreError."""
 

@@ -316,6 +316,9 @@ class MemoryStore:
         """Refuse: memory is not copied."""
         raise StoreError(f"a store in memory cannot be copied to {path}")
 
+    async def fold(self) -> None:
+        """Do nothing: memory has no log."""
+
     async def ping(self) -> None:
         """Prove that something can be written."""
         self._require_writing()

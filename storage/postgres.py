@@ -111,6 +111,9 @@ class PostgresDatabase:
         """Give the lock back at once: the server may take a while to notice that the session has ended."""
         connection.cursor().execute("SELECT pg_advisory_unlock_all()")
 
+    def fold(self, connection: Connection) -> None:
+        """Do nothing: the server looks after its own log."""
+
     def backup(self, path: str) -> None:
         """Refuse: a server is backed up with its own tools."""
         raise StoreError(f"{self.name} is not copied to {path}: use pg_dump, which copies while kwhen runs")

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from scheduler.core.errors import StoreDamaged, StoreError, StoreLocked
 from storage.database import Connection, Holder, Trouble
 from storage.migrate import MIGRATIONS, Migrations
+from storage.time_box import TimeBoxed
 
 try:
     from pysqlite3 import dbapi2 as bundled
@@ -176,16 +177,25 @@ class SqliteDatabase:
         return cast("Connection", connection)
 
     def reader(self) -> Connection:
-        """Connect to read only, and never checkpoint."""
+        """Connect to read only, never checkpoint, and stay with no query for long."""
         connection = self._connect()
         connection.execute("PRAGMA query_only=1")
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        return cast("Connection", connection)
+        return TimeBoxed(connection)
 
     def finish(self, connection: Connection) -> None:
         """Bring the write-ahead log into the file, so that the file alone is the database."""
         cursor = connection.cursor()
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def fold(self, connection: Connection) -> None:
+        """Bring the write-ahead log into the file and empty it, unless somebody reads: nobody waits for that."""
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={self._busy_s * 1000:.0f}")
 
     def backup(self, path: str) -> None:
         """Copy the database to a new file, consistent, while it is in use."""

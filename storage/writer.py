@@ -76,6 +76,7 @@ class Writer:
         groups: transactions so far.
         unsure: a COMMIT failed or was never answered, so something may be stored that its caller was told is not.
         damage: what was found damaged; nothing is written after it.
+        folding: the log is to be emptied behind the next group.
     """
 
     def __init__(self, database: Database, statements: Statements) -> None:
@@ -91,6 +92,7 @@ class Writer:
         self.groups = 0
         self.unsure = False
         self.damage = ""
+        self.folding = False
 
     def start(self) -> None:
         """Start the thread; results go to the running loop."""
@@ -142,7 +144,16 @@ class Writer:
             if group:
                 self._write(group)
                 self._settle(group)
+            if self.folding:
+                self._fold()
         self._disconnect(last=True)
+
+    def _fold(self) -> None:
+        """Empty the log, which only the writer may do. What cannot be done now is asked for again."""
+        self.folding = False
+        if self._connection is not None and not self.damage:
+            with suppress(Exception):
+                self._database.fold(self._connection)
 
     def _next_group(self) -> tuple[list[_Operation[Any]], bool]:
         """Wait for work; return what is there, and whether it is the last."""

@@ -36,6 +36,7 @@ CODES = {
     "PRICE_SOURCE_DOWN": "a price source is dead; no plan misses its prices so far",
     "CALENDAR_UNREAD": "a calendar cannot be read",
     "STORE_TROUBLE": "the store cannot keep what is decided",
+    "STORE_LOG_LARGE": "the database's log grows, since somebody reads without an end",
     "STORE_RECOVERED": "the database was damaged, and what it knew last is forgotten",
     "PLUGIN_SET_ASIDE": "a policy could not speak",
     "HELD_WHILE_STOPPING": "the daemon stopped while it was holding a car",

@@ -85,7 +85,7 @@ async def test_a_disk_without_room_is_told_and_nothing_else(here, monkeypatch):
 
     monkeypatch.setattr("scheduler.keeper.take_copy", no_room)
     assert await here.copied() == 0
-    here.keeper.look()
+    await here.keeper.look()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(here.keeper.watch(), 0.01)
 

@@ -109,7 +109,7 @@ class Keeper:
         return StoreError(f"{error}; the next start looks at it")
 
     async def look(self) -> None:
-        """See whether a damage has shown, and whether the log has grown: in a quiet moment it is folded into the file."""
+        """See whether a damage has shown, and whether the log has grown: in a quiet moment it is folded in."""
         if self._damage or self._store.damage:
             self._over.set()
         elif self._files is not None:
@@ -170,10 +170,11 @@ class Keeper:
         if (last := self._last()) is not None:
             yield RECOVERED, told(last)
         if self._log_bytes > LOG_LARGE:
-            yield LOG_IS_LARGE, (
-                f"The log beside the database has grown beyond {LOG_LARGE // MB} MB, since a program reads the database "
-                "without an end: close database tools, and copy by `kwhen db backup` alone."
+            text = (
+                f"The log beside the database has grown beyond {LOG_LARGE // MB} MB, since a program reads it without an "
+                "end: close database tools, and copy by `kwhen db backup` alone."
             )
+            yield LOG_IS_LARGE, text
 
 
 def log_bytes(path: Path) -> int:

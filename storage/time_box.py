@@ -1,4 +1,4 @@
-"""A reading connection on which no query takes for ever: a read that stays open keeps the log from being folded in (B06)."""
+"""A reading connection on which no query takes for ever: one that does keeps the log from being folded in (B06)."""
 
 import time
 from typing import Any

@@ -17,7 +17,12 @@ log = structlog.get_logger()
 
 LOST, DOWN, SILENT = "CREDENTIALS_LOST", "PROVIDER_DOWN", "WEBHOOK_SILENT"
 
-SEVERITY = {"PRICES_MISSING": "warning", "PRICE_SOURCE_DOWN": "warning", "CALENDAR_UNREAD": "warning"}
+SEVERITY = {
+    "PRICES_MISSING": "warning",
+    "PRICE_SOURCE_DOWN": "warning",
+    "CALENDAR_UNREAD": "warning",
+    "STORE_LOG_LARGE": "warning",
+}
 """How grave an alert of the daemon's own is, where it is not critical."""
 
 TEXTS = {

@@ -32,6 +32,6 @@ def test_the_writer_waits_for_the_disk_unless_told_otherwise(tmp_path, durable, 
 def test_the_reader_neither_writes_nor_checkpoints(tmp_path):
     database = sqlite.SqliteDatabase(tmp_path / "kwhen.db")
     with contextlib.closing(database.reader()) as connection:
-        assert connection.execute("PRAGMA wal_autocheckpoint").fetchall() == [(0,)]
+        assert connection.cursor().execute("PRAGMA wal_autocheckpoint").fetchall() == [(0,)]
         with pytest.raises(sqlite.driver.OperationalError, match="readonly"):
-            connection.execute("CREATE TABLE t (x)")
+            connection.cursor().execute("CREATE TABLE t (x)")

@@ -21,10 +21,11 @@ from scheduler.core.timeline import nanoseconds
 from scheduler.engine import Alarm, LocalEngine
 from scheduler.enode.client import EnodeClient
 from scheduler.enode.connection import Connection
+from scheduler.enode.mistrust import Mistrust
 from scheduler.enode.provider import EnodeProvider
 from scheduler.enode.subscription import Subscription
 from scheduler.enode.tokens import Account
-from scheduler.enode.webhook import webhook_app
+from scheduler.enode.webhook import is_signed, webhook_app
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
@@ -349,12 +350,23 @@ class App(Tenancy):
         webhook = self.settings.webhook
         runner, self.webhook_port = await serve_port(app, host=webhook.host, port=webhook.port)
         self._cleanups.append(runner.cleanup)
+            on_untrusted=self._mistrust().look,
         self.engine.soon(self.inbound.check)
 
     async def sweep(self) -> None:
         """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
         await self.pulse.beat()
         await self.keeper.look()
+    def _mistrust(self) -> Mistrust:
+        """Return what looks into deliveries whose signature fails (W12)."""
+        self.inbound.mistrust = Mistrust(
+            is_signed,
+            now=self.clock.now,
+            ids=lambda: (one for home, car in self.loop.world.vehicles() for one in (home.user_id, car.id)),
+            is_proven=lambda: self.inbound.secret_is_proven,
+        )
+        return self.inbound.mistrust
+
         try:
             self.engine.poke(await self.store.shards_with_work())
         except StoreError as error:

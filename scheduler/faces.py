@@ -121,6 +121,7 @@ class Faces:
             "store": "ok" if self.loop.durable else "trouble",
             "provider": "ok" if health.failing_since is None else health.why,
             "webhook": self.inbound.told()["state"],
+            "webhook_trouble": self.inbound.trouble(),
             "prices": self.prices.trouble or "ok",
             "calendars": self.calendars.trouble or "ok",
             "sweep_at": beat.at if beat is not None else None,

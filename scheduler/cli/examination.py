@@ -203,6 +203,8 @@ def daemon(socket: Path) -> Iterator[Finding]:
     else:
         remedy = "Its log says why: journalctl -u kwhen"
         yield Finding(name="daemon", level="fail", text=f"runs but is not ready: {told}", remedy=remedy)
+    if trouble := health.get("webhook_trouble"):
+        yield Finding(name="webhook", level="warn", text=trouble, remedy="Then `kwhen webhook test`.")
     if health.get("version") not in {None, __version__}:
         text = f"the daemon is {health['version']}, this command {__version__}"
         yield Finding(name="daemon", level="warn", text=text, remedy="Restart the daemon.")

@@ -33,6 +33,7 @@ STORE_S: Final = 2.5
 READ_S: Final = 2.0
 
 Secrets = Callable[[], Sequence[bytes]]
+Untrusted = Callable[[bytes, str, Sequence[bytes]], None]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -147,6 +148,7 @@ class Listener:
         self._stamp = stamp
         self._max_bytes = max_bytes
         self._counters = counters
+        self.on_untrusted: Untrusted = lambda _body, _signature, _secrets: None
         self._in_progress = 0
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -167,7 +169,8 @@ class Listener:
     async def _take(self, request: web.Request) -> None:
         body = await self._read(request)
         secrets = [s for s in self._secrets() if len(s) >= SHORTEST_SECRET]
-        if not is_signed(body, request.headers.get(SIGNATURE, ""), secrets):
+        if not is_signed(body, signature := request.headers.get(SIGNATURE, ""), secrets):
+            self.on_untrusted(body, signature, secrets)
             raise Refused(401, "signature")
         received = self._stamp()
         counters = self._counters
@@ -236,6 +239,7 @@ def webhook_app(
     counters: WebhookCounters | None = None,
 ) -> web.Application:
     """Return an application that answers `POST /webhooks/enode`, and everything else with 404.
+    on_untrusted: Untrusted = lambda _body, _signature, _secrets: None,
 
     Serve it with `access_log=None`.
 
@@ -247,6 +251,7 @@ def webhook_app(
         counters: where to count.
 
     Raises:
+        on_untrusted: gets the body, the signature and the secrets of a delivery whose signature is wrong.
         ValueError: no secret, or one that is too short.
     """
     app = web.Application(client_max_size=max_bytes)
@@ -254,3 +259,4 @@ def webhook_app(
     listener = Listener(secrets=secrets, sink=sink, stamp=stamp, max_bytes=max_bytes, counters=counters)
     app.router.add_route("*", PATH, listener.handle)
     return app
+    listener.on_untrusted = on_untrusted

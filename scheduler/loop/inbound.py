@@ -8,6 +8,7 @@ import structlog
 
 from scheduler.core.errors import ProviderError
 from scheduler.enode.client import EnodeClient
+from scheduler.enode.mistrust import REMEDIES, TEXTS, Mistrust
 from scheduler.enode.subscription import Subscription, SubscriptionStatus, ensure
 from scheduler.enode.webhook import WebhookCounters
 
@@ -28,12 +29,23 @@ class WebhookPath:
         self.on_taken: Callable[[], Awaitable[None]] | None = None
         """Called when the provider has taken our secret."""
         self.counters = WebhookCounters()
+        self.mistrust: Mistrust | None = None
         self.status: SubscriptionStatus | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether there is to be a subscription."""
         return self._wanted is not None
+    @property
+    def secret_is_proven(self) -> bool:
+        """Whether Enode has our secret: we gave it, or a delivery in this run fitted it."""
+        return self._secret_written or self.counters.deliveries > 0
+
+    def trouble(self) -> str:
+        """Say what is wrong with deliveries that come and cannot be trusted, and its remedy; empty where none come."""
+        found = self.mistrust.finding(heard_at=self.counters.heard_at) if self.mistrust is not None else None
+        return "" if found is None else f"Deliveries come, and {TEXTS[found]}. {REMEDIES[found]}"
+
 
     def heard_at(self) -> datetime | None:
         """Return when the path last brought anything; None without a subscription."""
@@ -79,5 +91,6 @@ class WebhookPath:
             "state": str(status.state) if status is not None else "polling only",
             "detail": status.detail if status is not None else "",
             "last_success_at": status.last_success_at if status is not None else None,
+            "trouble": self.trouble(),
             "heard_at": self.counters.heard_at,
         }

@@ -132,7 +132,8 @@ class Pulse:
         now = self._loop.stamp().at
         yield from self._of_provider(now)
         if self._is_silent(now):
-            yield SILENT, "No webhook and no heartbeat arrived for an hour; polling has taken over."
+            text = "No webhook and no heartbeat arrived for an hour; polling has taken over."
+            yield SILENT, f"{text} {self._inbound.trouble()}".rstrip()
         for code, trouble in self._feeds.items():
             if why := trouble(code in self._told):
                 yield code, f"{TEXTS[code]} {why}."

@@ -240,7 +240,9 @@ def test_w12_bodies_altered_on_the_way_are_refused_and_polling_carries_on():
         counters = stage.app.inbound.counters
         assert counters.refused["signature"] > 10
         assert counters.stored == before
-        assert len(await stage.alerts("WEBHOOK_SILENT")) == 1
+        (silent,) = await stage.alerts("WEBHOOK_SILENT")
+        assert "the body was altered on the way" in silent.text
+        assert "the body was altered on the way" in stage.app.health()["webhook_trouble"]
         assert {line["src"] for line in await stage.journal("OBS") if line["t"] > SILENT_NS} <= {"poll", "readback"}
         assert verified(await stage.commands())
         assert stage.car.true_soc_pct() >= 78

@@ -27,6 +27,7 @@ from scheduler.enode.subscription import Subscription
 from scheduler.enode.tokens import Account
 from scheduler.enode.webhook import is_signed, webhook_app
 from scheduler.http.api import api_app
+from scheduler.http.overview import zone_of
 from scheduler.http.serving import serve_port, serve_socket
 from scheduler.http.status_page import status_page_app
 from scheduler.http.trying_out import add_trial
@@ -239,12 +240,14 @@ class App(Tenancy):
         self.herald.replace(posts_of(settings, self.web))
         self._build_onboarding()
 
-    def _called(self, vehicle_id: str) -> tuple[str, str]:
+    def _called(self, vehicle_id: str | None) -> tuple[str, str]:
         """Return what the owner calls a vehicle or a charger, and the time zone of its home."""
         owner, state = self.loop.world.owner(vehicle_id), self.state(vehicle_id)
+        if vehicle_id is None:
+            return "", zone_of(None, self.homes())
         if owner is None and (charger := self.accounts.charger(vehicle_id)) is not None:
             homes = (home for home in self.homes() if home.user_id == charger.user_id)
-            return charger.name, next((home.timezone for home in homes), "UTC")
+            return charger.name, zone_of(vehicle_id, homes)
         seen = (state.observation.name if state is not None else None) or vehicle_id
         return (seen, "UTC") if owner is None else (owner[1].name or seen, owner[0].timezone)
 

@@ -8,6 +8,7 @@ import typer
 from scheduler.cli.connection import Connection
 from scheduler.cli.options import CarOption, JsonOption, LimitOption, SocketOption
 from scheduler.cli.terminal import BAD, GOOD, QUIET, STRONG, WARN, Cell, Styled, show, show_json, show_table
+from scheduler.core.calendar import zone_named
 from scheduler.http.wording import local, mass, span
 
 PANEL = "Looking"
@@ -100,10 +101,15 @@ def wish(override: View, timezone: str, now: datetime) -> str:
 
 
 def _alert(alert: View) -> None:
-    style = SEVERITY.get(alert["severity"], "")
-    cleared = Styled(f" cleared {alert['cleared_at']}", QUIET) if alert["cleared_at"] else ""
-    show((Styled(f"{alert['severity']}: ", style), f"{alert['name'] or 'kwhen'}: {alert['text']} ",
-          Styled(f"[{alert['code']}]", QUIET), cleared))  # fmt: skip
+    style, zone = SEVERITY.get(alert["severity"], ""), zone_named(alert["timezone"])
+    since = datetime.fromisoformat(alert["raised_at"]).astimezone(zone)
+    when = f"{since:%Y-%m-%d %H:%M}"
+    if alert["cleared_at"]:
+        cleared = datetime.fromisoformat(alert["cleared_at"]).astimezone(zone)
+        when += f"–{cleared:%H:%M}" if cleared.date() == since.date() else f"–{cleared:%Y-%m-%d %H:%M}"
+    when += " UTC" if alert["timezone"] == "UTC" else ""
+    show((Styled(f"{alert['severity']}: ", style), f"{alert['name'] or 'kwhen'}: {alert['told']} ",
+          Styled(f"[{alert['code']}] {when}", QUIET)))  # fmt: skip
 
 
 def _at(text: str | None, timezone: str, now: datetime) -> str:

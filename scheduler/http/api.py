@@ -19,7 +19,16 @@ from scheduler.http.api_prices import add_prices
 from scheduler.http.daemon import Daemon, Known, all_vehicles, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.metrics import add_metrics
-from scheduler.http.overview import commands_of, explanation_of, names_of, plan_in_full, plan_of, status_of, summary_of
+from scheduler.http.overview import (
+    alerts_of,
+    commands_of,
+    explanation_of,
+    names_of,
+    plan_in_full,
+    plan_of,
+    status_of,
+    summary_of,
+)
 from scheduler.http.problem import Problem, problems
 from scheduler.http.wishes import read_override
 from scheduler.ports import DecisionRecord
@@ -190,7 +199,7 @@ async def _alerts(request: web.Request) -> web.Response:
     daemon = request.app[DAEMON]
     open_only = not asking.flag(request, "all")
     found = await daemon.store.alerts(open_only=open_only, limit=asking.limit(request))
-    return web.json_response({"alerts": [views.alert_view(one, names_of(daemon)) for one in found]})
+    return web.json_response({"alerts": alerts_of(daemon, found)})
 
 
 async def _decisions(request: web.Request) -> web.StreamResponse:

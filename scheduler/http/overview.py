@@ -2,19 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from scheduler.core.carbon import planned_grams
 from scheduler.core.errors import StoreError
-from scheduler.core.model import Decision, Situation
+from scheduler.core.model import Decision, Home, Situation
 from scheduler.core.safety import price_of_safety
 from scheduler.http import reasons, sentences, views
 from scheduler.http.daemon import Daemon, Known, all_vehicles
 from scheduler.http.problem import Problem
 from scheduler.http.wording import rfc3339
-from scheduler.ports import DecisionRecord
+from scheduler.ports import AlertChange, DecisionRecord
 
 COMMANDS_SHOWN = 10
 
@@ -29,9 +30,22 @@ def names_of(daemon: Daemon) -> dict[str, str]:
     return {**daemon.charger_names()} | {known.spec.id: known.name for known in all_vehicles(daemon)}
 
 
+def alerts_of(daemon: Daemon, found: Iterable[AlertChange]) -> list[views.View]:
+    """Return alerts as they are shown: in the local time of the home that each concerns."""
+    names, homes = names_of(daemon), daemon.homes()
+    return [views.alert_view(one, names, zone_of(one.vehicle_id, homes)) for one in found]
+
+
+def zone_of(subject: str | None, homes: Iterable[Home]) -> str:
+    """Return the time zone of a vehicle's or charger's home; of any other that of all homes, UTC where they differ."""
+    homes = tuple(homes)
+    own = {h.timezone for h in homes if subject in h.charger_ids or any(v.id == subject for v in h.vehicles)}
+    found = own or {home.timezone for home in homes}
+    return found.pop() if len(found) == 1 else "UTC"
+
+
 async def status_of(daemon: Daemon) -> views.View:
     """Return everything that one look should show."""
-    names = names_of(daemon)
     vehicles: dict[str, list[views.View]] = {home.id: [] for home in daemon.homes()}
     for known in all_vehicles(daemon):
         vehicles[known.home.id].append(summary_of(daemon, known))
@@ -39,7 +53,7 @@ async def status_of(daemon: Daemon) -> views.View:
         "at": rfc3339(daemon.clock.now()),
         "health": views.plain(daemon.health()),
         "homes": [views.home_view(home) | {"vehicles": vehicles[home.id]} for home in daemon.homes()],
-        "alerts": [views.alert_view(alert, names) for alert in await daemon.store.alerts(open_only=True)],
+        "alerts": alerts_of(daemon, await daemon.store.alerts(open_only=True)),
     }
 
 

@@ -99,7 +99,7 @@ def _alerts(alerts: list[View]) -> str:
         return ""
     rows = "".join(
         f'<li class="{escape(str(alert["severity"]))}"><b>{escape(alert["name"] or "kwhen")}</b> '
-        f"{escape(alert['text'])} <small>{escape(alert['code'])}</small></li>"
+        f"{escape(alert['told'])} <small>{escape(alert['code'])}</small></li>"
         for alert in alerts
     )
     return f'<section><h2>Alerts</h2><ul class="alerts">{rows}</ul></section>'

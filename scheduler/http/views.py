@@ -319,10 +319,12 @@ def session_total_view(total: SessionTotal) -> View:
     return view | {"grams": grams[0], "grams_saved": grams[1]}
 
 
-def alert_view(alert: AlertChange, names: Mapping[str, str]) -> View:
-    """Return an alert; `name` is null for one that concerns no vehicle and no charger."""
+def alert_view(alert: AlertChange, names: Mapping[str, str], timezone: str) -> View:
+    """Return an alert; `name` is null for one of no vehicle and no charger, `told` the text in local time."""
     name = None if alert.vehicle_id is None else names.get(alert.vehicle_id, alert.vehicle_id)
-    return plain(alert) | {"name": name}  # type: ignore[no-any-return]
+    told = sentences.localised(alert.text, at=alert.raised_at, timezone=timezone)
+    view: View = plain(alert)
+    return view | {"name": name, "timezone": timezone, "told": told}
 
 
 def record_view(record: DecisionRecord, names: Mapping[str, str], *, full: bool = False) -> View:

@@ -72,7 +72,7 @@ class Herald:
     Args:
         store: knows the alerts, and what was told.
         clock: the daemon's.
-        called: returns a vehicle's name and time zone.
+        called: returns a vehicle's or charger's name and the time zone of its home; the name is empty for no subject.
         durable: whether the store keeps things; that it does not is told from memory.
     """
 
@@ -81,7 +81,7 @@ class Herald:
         *,
         store: Store,
         clock: Clock,
-        called: Callable[[str], tuple[str, str]],
+        called: Callable[[str | None], tuple[str, str]],
         durable: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
@@ -229,7 +229,7 @@ class Herald:
             log.warning("notify.store", why=str(error))
 
     def _message(self, alert: AlertChange, key: str) -> Message:
-        name, timezone = ("", "UTC") if alert.vehicle_id is None else self._called(alert.vehicle_id)
+        name, timezone = self._called(alert.vehicle_id)
         what = CODES.get(alert.code, alert.code)
         over = alert.cleared_at
         title = f"{name}: {what}" if name else what[:1].upper() + what[1:]

@@ -6,7 +6,7 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from scheduler.core.model import Will
 from scheduler.core.planner import plan
 from scheduler.http.api import api_app
 from scheduler.http.serving import serve_socket
-from scheduler.ports import DecisionRecord
+from scheduler.ports import AlertChange, DecisionRecord
 from storage.mapping import encode_decision, encode_situation
 from tests.fakes_daemon import (
     HOUR,
@@ -92,6 +92,21 @@ def test_status_shows_homes_cars_reasons_and_alerts(kwhen):
     assert "Waiting: cheapest 2 h 40 min before 07:30 start at 01:15." in out
     assert "NO_PAUSE" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("command", [("alerts", "--all"), ("status",)])
+def test_alerts_are_told_in_local_time(kwhen, daemon, command):
+    at = datetime(2026, 1, 12, 22, 30, tzinfo=UTC)
+    daemon.store.alert_rows = [
+        AlertChange(
+            code="CHARGER_LOST", vehicle_id="charger-1", text="Lost, until 22:40Z.", severity="warning", raised_at=at,
+            cleared_at=at + timedelta(hours=1) if command[0] == "alerts" else None,
+        )
+    ]  # fmt: skip
+    _, out, _ = kwhen(*command)
+    told = " ".join(out.split())
+    until = "–2026-01-13 00:30" if command[0] == "alerts" else ""
+    assert told.endswith(f"Lost, until 23:40. [CHARGER_LOST] 2026-01-12 23:30{until}")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ AT_RISK = AlertChange(
 )
 
 
+def name_of(subject: str | None) -> tuple[str, str]:
+    return ("" if subject is None else "Blue"), "Europe/Oslo"
+
+
 class Ear:
     """A notifier that keeps what it hears; `broken` is raised instead once set."""
 
@@ -65,9 +69,7 @@ def durable():
 @pytest.fixture
 def make(store, clock, durable):
     def make(*posts: Post) -> Herald:
-        herald = Herald(
-            store=store, clock=clock, called=lambda _: ("Blue", "Europe/Oslo"), durable=lambda: durable["is"]
-        )
+        herald = Herald(store=store, clock=clock, called=name_of, durable=lambda: durable["is"])
         herald.replace(posts)
         return herald
 

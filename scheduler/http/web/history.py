@@ -14,7 +14,7 @@ from scheduler.core.errors import StoreError
 from scheduler.http import asking, views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
-from scheduler.http.overview import names_of
+from scheduler.http.overview import alerts_of, names_of
 from scheduler.http.web.pages import answer, open_alerts
 from scheduler.http.wording import rfc3339
 from scheduler.ports import SessionRecord
@@ -135,8 +135,6 @@ def _cell(value: object) -> object:
 async def alerts(request: web.Request) -> web.Response:
     """Show open alerts, and those that have passed."""
     daemon = request.app[DAEMON]
-    names = names_of(daemon)
     found = await daemon.store.alerts(open_only=False, limit=ALERTS_SHOWN)
-    zones = {known.spec.id: known.home.timezone for known in all_vehicles(daemon)}
-    past = [views.alert_view(one, names) for one in found if one.cleared_at is not None]
-    return await answer(request, "alerts.html", alerts=await open_alerts(request), past=past, zones=zones)
+    past = alerts_of(daemon, (one for one in found if one.cleared_at is not None))
+    return await answer(request, "alerts.html", alerts=await open_alerts(request), past=past)

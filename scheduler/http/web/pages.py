@@ -7,7 +7,7 @@ from aiohttp import web
 from scheduler.http import views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import Known, vehicle_called
-from scheduler.http.overview import names_of
+from scheduler.http.overview import alerts_of
 from scheduler.http.web.rendering import page
 from scheduler.http.wording import rfc3339
 
@@ -36,8 +36,7 @@ async def answer(request: web.Request, template: str, **values: Any) -> web.Resp
 async def open_alerts(request: web.Request) -> list[views.View]:
     """Return the open alerts, newest first."""
     daemon = request.app[DAEMON]
-    names = names_of(daemon)
-    return [views.alert_view(one, names) for one in await daemon.store.alerts(open_only=True, limit=MOST_ALERTS)]
+    return alerts_of(daemon, await daemon.store.alerts(open_only=True, limit=MOST_ALERTS))
 
 
 def known_of(request: web.Request) -> Known:

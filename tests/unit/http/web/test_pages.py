@@ -3,16 +3,18 @@
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
 from scheduler.core.feeds import GRAMS, StandIn
-from scheduler.core.model import Flow, Hand, Mode, Override, VehicleSpec, Will
+from scheduler.core.model import Flow, Hand, Home, Mode, Override, VehicleSpec, Will
 from scheduler.core.pricing import SourceStatus
 from scheduler.core.timeline import Interval
+from scheduler.http.overview import zone_of
 from scheduler.http.web.rendering import NAVIGATION, ago, fixed, signed, when
+from scheduler.ports import AlertChange
 from tests.fakes_daemon import (
     ELSIE,
     HOUR,
@@ -226,6 +228,37 @@ async def test_alerts_that_passed_stand_apart():
     daemon.store.alert_rows += [replace(daemon.store.alert_rows[0], code="OLD_ONE", cleared_at=NOW - HOUR / 2)]
     text = await page_of(daemon, "/alerts")
     assert text.index("NO_PAUSE") < text.index("Passed") < text.index("OLD_ONE")
+
+
+async def test_alerts_are_told_in_the_local_time_of_the_home_that_they_concern():
+    daemon = make_daemon()
+    at = datetime(2026, 1, 12, 3, 0, tzinfo=UTC)
+    daemon.store.alert_rows = [
+        AlertChange(
+            code="CHARGER_LOST",
+            vehicle_id=subject,
+            text="Lost at 03:10Z.",
+            severity="warning",
+            raised_at=at,
+            cleared_at=at,
+        )
+        for subject in ("charger-1", POLLY, None, "a charger that nobody lists")
+    ]
+    text = await page_of(daemon, "/alerts")
+    assert text.count("Lost at 04:10.") == 4
+    assert len(re.findall(r"2026-01-12 04:00:00 CET", text)) == 8
+    assert "UTC" not in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "zone"),
+    [("car", "Europe/Oslo"), ("post", "Europe/Oslo"), ("tram", "Asia/Tokyo"), (None, "UTC"), ("stranger", "UTC")],
+)
+def test_what_concerns_no_home_among_several_zones_is_told_in_utc(subject, zone):
+    oslo = Home(id="a", user_id="u", timezone="Europe/Oslo", charger_ids=("post",), vehicles=(VehicleSpec(id="car"),))
+    tokyo = Home(id="b", user_id="u", timezone="Asia/Tokyo", vehicles=(VehicleSpec(id="tram"),))
+    assert zone_of(subject, [oslo, tokyo]) == zone
+    assert zone_of(subject, []) == "UTC"
 
 
 async def test_settings_are_shown_with_their_origin():

@@ -242,9 +242,9 @@ class App(Tenancy):
 
     def _called(self, vehicle_id: str | None) -> tuple[str, str]:
         """Return what the owner calls a vehicle or a charger, and the time zone of its home."""
-        owner, state = self.loop.world.owner(vehicle_id), self.state(vehicle_id)
         if vehicle_id is None:
             return "", zone_of(None, self.homes())
+        owner, state = self.loop.world.owner(vehicle_id), self.state(vehicle_id)
         if owner is None and (charger := self.accounts.charger(vehicle_id)) is not None:
             homes = (home for home in self.homes() if home.user_id == charger.user_id)
             return charger.name, zone_of(vehicle_id, homes)
@@ -349,17 +349,13 @@ class App(Tenancy):
             sink=self.take_in,
             stamp=self._stamp,
             counters=self.inbound.counters,
+            on_untrusted=self._mistrust().look,
         )
         webhook = self.settings.webhook
         runner, self.webhook_port = await serve_port(app, host=webhook.host, port=webhook.port)
         self._cleanups.append(runner.cleanup)
-            on_untrusted=self._mistrust().look,
         self.engine.soon(self.inbound.check)
 
-    async def sweep(self) -> None:
-        """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
-        await self.pulse.beat()
-        await self.keeper.look()
     def _mistrust(self) -> Mistrust:
         """Return what looks into deliveries whose signature fails (W12)."""
         self.inbound.mistrust = Mistrust(
@@ -370,6 +366,10 @@ class App(Tenancy):
         )
         return self.inbound.mistrust
 
+    async def sweep(self) -> None:
+        """Beat, poke the shards that have work, then feed the watchdog: a restart mends no full disk (B03)."""
+        await self.pulse.beat()
+        await self.keeper.look()
         try:
             self.engine.poke(await self.store.shards_with_work())
         except StoreError as error:

@@ -237,9 +237,9 @@ def webhook_app(
     stamp: Callable[[], Stamp],
     max_bytes: int = LARGEST_BODY,
     counters: WebhookCounters | None = None,
+    on_untrusted: Untrusted = lambda _body, _signature, _secrets: None,
 ) -> web.Application:
     """Return an application that answers `POST /webhooks/enode`, and everything else with 404.
-    on_untrusted: Untrusted = lambda _body, _signature, _secrets: None,
 
     Serve it with `access_log=None`.
 
@@ -249,14 +249,14 @@ def webhook_app(
         stamp: reads the clocks.
         max_bytes: greatest size of a delivery.
         counters: where to count.
+        on_untrusted: gets the body, the signature and the secrets of a delivery whose signature is wrong.
 
     Raises:
-        on_untrusted: gets the body, the signature and the secrets of a delivery whose signature is wrong.
         ValueError: no secret, or one that is too short.
     """
     app = web.Application(client_max_size=max_bytes)
     counters = counters if counters is not None else WebhookCounters()
     listener = Listener(secrets=secrets, sink=sink, stamp=stamp, max_bytes=max_bytes, counters=counters)
+    listener.on_untrusted = on_untrusted
     app.router.add_route("*", PATH, listener.handle)
     return app
-    listener.on_untrusted = on_untrusted

@@ -14,7 +14,6 @@ from scheduler.enode.webhook import WebhookCounters
 
 log = structlog.get_logger()
 
-
 class WebhookPath:
     """Keeps the subscription alive. Without a wanted one the daemon only polls, and nothing here does anything.
 
@@ -29,13 +28,14 @@ class WebhookPath:
         self.on_taken: Callable[[], Awaitable[None]] | None = None
         """Called when the provider has taken our secret."""
         self.counters = WebhookCounters()
-        self.mistrust: Mistrust | None = None
         self.status: SubscriptionStatus | None = None
+        self.mistrust: Mistrust | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether there is to be a subscription."""
         return self._wanted is not None
+
     @property
     def secret_is_proven(self) -> bool:
         """Whether Enode has our secret: we gave it, or a delivery in this run fitted it."""
@@ -45,7 +45,6 @@ class WebhookPath:
         """Say what is wrong with deliveries that come and cannot be trusted, and its remedy; empty where none come."""
         found = self.mistrust.finding(heard_at=self.counters.heard_at) if self.mistrust is not None else None
         return "" if found is None else f"Deliveries come, and {TEXTS[found]}. {REMEDIES[found]}"
-
 
     def heard_at(self) -> datetime | None:
         """Return when the path last brought anything; None without a subscription."""
@@ -91,6 +90,6 @@ class WebhookPath:
             "state": str(status.state) if status is not None else "polling only",
             "detail": status.detail if status is not None else "",
             "last_success_at": status.last_success_at if status is not None else None,
-            "trouble": self.trouble(),
             "heard_at": self.counters.heard_at,
+            "trouble": self.trouble(),
         }

@@ -69,8 +69,6 @@ class Pulse:
         self._told: set[str] = set()
         self.also: Callable[[], Iterable[tuple[str, str]]] = tuple
         """Yields the codes and texts of what else holds now."""
-        self.also: Callable[[], Iterable[tuple[str, str]]] = tuple
-        """Yields the codes and texts of what else holds now."""
         self.beats = 0
         self.last: Stamp | None = None
 
@@ -139,7 +137,6 @@ class Pulse:
                 yield code, f"{TEXTS[code]} {why}."
         if not self._loop.durable:
             yield "STORE_TROUBLE", "The store could not keep what was decided."
-        yield from self.also()
         yield from self.also()
 
     def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:

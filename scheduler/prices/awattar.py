@@ -53,7 +53,7 @@ class Awattar:
         if others := {row.unit for row in answer.data if row.unit.replace(" ", "").upper() != "EUR/MWH"}:
             raise PricesUnavailable(f"aWATTar told prices in {', '.join(sorted(others))}, not in EUR/MWh")
         rows = [
-            Row(epoch(row.start_timestamp / 1000), epoch(row.end_timestamp / 1000), row.marketprice)
+            Row(epoch(row.start_timestamp, per_second=1000), epoch(row.end_timestamp, per_second=1000), row.marketprice)
             for row in answer.data
         ]
         return series(rows, unit="EUR/MWh", currency="EUR", span=span, at=at, zone=ZONES[self.country])

@@ -11,6 +11,10 @@ from scheduler.prices.slots import Row, number, with_ends
 from scheduler.prices.written_times import ends, starts
 
 
+_FROM_FUNCTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the functions of an expression raise where the library does not look at what they are given."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Columns:
     """Where a list of rows stands in an answer, and in each row its start, end and price.
@@ -65,5 +69,5 @@ class Columns:
         expression = getattr(self, name)
         try:
             return jmespath.search(expression, place)
-        except JMESPathError as error:
+        except (JMESPathError, *_FROM_FUNCTIONS) as error:
             raise PricesUnavailable(f"{name}: {expression!r} does not fit the answer") from error

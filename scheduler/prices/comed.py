@@ -43,9 +43,11 @@ class Comed:
         told = await web.json(self.url, list[dict[str, str | None]], params={"type": "5minutefeed", **params})
         try:
             new = {
-                epoch(int(one["millisUTC"] or "") / 1000): float(price) for one in told if (price := one.get("price"))
+                epoch(int(one["millisUTC"] or ""), per_second=1000): float(price)
+                for one in told
+                if (price := one.get("price"))
             }
-        except (KeyError, ValueError, OverflowError, OSError):
+        except (KeyError, ValueError, PricesUnavailable):
             raise PricesUnavailable("the feed holds an instant or a price that is no number") from None
         if not new:
             raise PricesNotPublished("the feed holds no price")

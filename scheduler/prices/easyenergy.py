@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from scheduler.core.feeds import PriceSeries
 from scheduler.core.publication import DayAhead
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web
-from scheduler.prices.slots import HOUR, Row, local_dates, require_one_of, series
+from scheduler.prices.slots import HOUR, Row, in_utc, local_dates, require_one_of, series
 
 LOCAL = "Europe/Amsterdam"
 STEPS = {"QUARTER_HOURLY": ("quarter", HOUR / 4), "HOURLY": ("hour", HOUR)}
@@ -71,5 +71,5 @@ def _starts(prices: list[_Price]) -> Iterator[datetime]:
     """Yield when each begins: a wall time that comes twice, in autumn, is one of summer first and then of winter."""
     seen: set[datetime] = set()
     for price in prices:
-        yield price.start.replace(tzinfo=ZoneInfo(LOCAL), fold=int(price.start in seen)).astimezone(UTC)
+        yield in_utc(price.start.replace(tzinfo=ZoneInfo(LOCAL), fold=int(price.start in seen)))
         seen.add(price.start)

@@ -68,7 +68,7 @@ class EnergyZero:
         body = await web.raw(f"{self.url}/public/v1/prices", params=params, but=(NOT_FOUND,))
         try:
             answer = msgspec.json.decode(body, type=_Answer, strict=False)  # prices are texts
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: a year beyond 9999
             raise PricesUnavailable(f"EnergyZero answered something else than prices: {error}") from None
         slots = getattr(answer, ("all_in" if self.all_in else "base") + ("_with_vat" if self.vat else ""))
         if slots is None and "not found" not in answer.message:

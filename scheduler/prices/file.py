@@ -13,7 +13,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from scheduler.core.feeds import PriceSeries
 from scheduler.core.terms import PriceSlot
 from scheduler.core.timeline import Interval
 from scheduler.ports import Web
-from scheduler.prices.slots import Row, number, ordered, per_kwh, require_one_of, series
+from scheduler.prices.slots import Row, in_utc, number, ordered, per_kwh, require_one_of, series
 
 UNITS = ("kWh", "MWh", "ct/kWh")
 """What the setting may say: a currency is of the file, or of the setting beside it."""
@@ -91,7 +91,7 @@ class FileSource:
                 self._cache.clear()
                 self._cache[key] = content
             return self._cache[key]
-        except (OSError, EOFError, ValueError, csv.Error, zlib.error, PricesUnavailable) as error:
+        except (OSError, EOFError, RecursionError, ValueError, csv.Error, zlib.error, PricesUnavailable) as error:
             raise PricesUnavailable(f"cannot read prices from {self.path}: {error}") from error
 
     def _unit(self, notes: Mapping[str, str], currency: str) -> str:
@@ -109,6 +109,8 @@ class FileSource:
         agreed = wanted or noted or default
         if agreed is None:
             raise PricesUnavailable(f"{self.path} does not say its {name}: set {name}")
+        if not str(agreed).isprintable():  # such as half of a character, which no store takes
+            raise PricesUnavailable(f"{self.path} says its {name} is {agreed!r}, which is no text")
         return str(agreed)
 
 
@@ -160,4 +162,4 @@ def _instant(value: Any) -> datetime:
     at = datetime.fromisoformat(str(value).strip())
     if at.tzinfo is None:
         raise ValueError(f"{value} has no offset; write {value}Z if it is UTC")
-    return at.astimezone(UTC)
+    return in_utc(at)

@@ -64,5 +64,5 @@ async def asked(web: Web, url: str, query: str, kind: type[T], *, path: Iterable
         return msgspec.json.decode(part, type=kind)
     except KeyError as missing:
         raise PricesUnavailable(f"POST {url} answered without {missing}") from None
-    except msgspec.ValidationError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PricesUnavailable(f"POST {url} answered something else than expected: {error}") from None

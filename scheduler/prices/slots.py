@@ -7,7 +7,7 @@ number, or infinite makes its slot unknown; slots that overlap and differ refuse
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -23,6 +23,9 @@ HUNDREDTHS = frozenset({"ct", "c", "cent", "cents", "p", "ore", "øre", "öre"})
 """Names of a hundredth of a currency, in lower case."""
 
 HOUR = timedelta(hours=1)
+
+LONGEST = timedelta(days=400)
+"""A slot that says it is longer ends at the edges of what was asked for: nobody's price is known for years."""
 
 DIGITS = 9
 """Prices per kWh are no finer than this: floats on the wire carry noise (110.099998)."""
@@ -48,7 +51,7 @@ def series(
     span: Interval,
     at: datetime,
     zone: str = "",
-    whole: timedelta = timedelta.max,
+    whole: timedelta = LONGEST,
 ) -> PriceSeries:
     """Return the rows that touch a span of time as a series, per kWh.
 
@@ -91,10 +94,13 @@ def with_ends(prices: Mapping[datetime, float | None], *, step: timedelta = HOUR
 
     A slot is as long as the shorter of the ways to its neighbours, so that no price is stretched over a hole; the only
     slot of an answer is one `step` long.
+
+    Raises:
+        PricesUnavailable: an instant at the edge of the calendar.
     """
-    starts = sorted(prices)
+    starts = sorted(map(in_utc, prices))
     ways = [later - earlier for earlier, later in pairwise(starts)]
-    lengths = [min(both) for both in pairwise([ways[0], *ways, ways[-1]])] if ways else [step]
+    lengths = [min(*both, LONGEST) for both in pairwise([ways[0], *ways, ways[-1]])] if ways else [step]
     return [Row(start, start + length, prices[start]) for start, length in zip(starts, lengths, strict=False)]
 
 
@@ -154,8 +160,8 @@ def require_unit(unit: str, currency: str) -> None:
 
 
 def floored(at: datetime, step: timedelta) -> datetime:
-    """Return the last whole step (counted from midnight UTC) at or before an instant."""
-    at = at.astimezone(UTC)
+    """Return the last whole step (counted from midnight UTC) at or before an instant. Raises as `in_utc` does."""
+    at = in_utc(at)
     return at - (at - at.replace(hour=0, minute=0, second=0, microsecond=0)) % step
 
 
@@ -177,9 +183,27 @@ def number(told: object) -> float | None:
     return price if math.isfinite(price) else None
 
 
-def epoch(seconds: float) -> datetime:
-    """Return the instant so many seconds after 1970."""
-    return datetime.fromtimestamp(seconds, UTC)
+def epoch(told: float, *, per_second: int = 1) -> datetime:
+    """Return the instant so many seconds, or parts of them, after 1970.
+
+    Raises:
+        PricesUnavailable: it lies beyond the calendar.
+    """
+    try:
+        return in_utc(datetime.fromtimestamp(told / per_second, UTC))
+    except (ValueError, OverflowError, OSError):
+        raise PricesUnavailable("a number told as the seconds since 1970 lies beyond the calendar") from None
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return an aware instant in UTC.
+
+    Raises:
+        PricesUnavailable: it lies in the first or last years of the calendar, where a slot leads out of it.
+    """
+    if not MINYEAR + 1 < at.year < MAXYEAR - 1:  # a year more at both ends: in UTC it may be another
+        raise PricesUnavailable(f"{at} lies at the edge of the calendar, where no price is")
+    return at.astimezone(UTC)
 
 
 def instant(text: str) -> datetime:
@@ -194,7 +218,7 @@ def instant(text: str) -> datetime:
         raise PricesUnavailable(f"{text!r} is no instant of ISO 8601") from None
     if at.tzinfo is None:
         raise PricesUnavailable(f"{text!r} has no offset, so it means no instant")
-    return at.astimezone(UTC)
+    return in_utc(at)
 
 
 def _cut(row: Row, span: Interval, whole: timedelta) -> Row:
@@ -211,5 +235,5 @@ def _slot(row: Row, factor: float) -> PriceSlot | None:
     try:
         start, end = row.start.astimezone(UTC), row.end.astimezone(UTC)
         return PriceSlot(start=start, end=end, per_kwh=round(row.price * factor, DIGITS), state=row.state)
-    except ValueError as error:
-        raise PricesUnavailable(str(error)) from error
+    except (ValueError, OverflowError) as error:
+        raise PricesUnavailable(f"{row.start} .. {row.end} is no slot: {error}") from error

@@ -50,7 +50,8 @@ class Smard:
         rows: list[Row] = []
         for begin in _touching(index.timestamps, span):
             week = await web.json(f"{folder}/{number}_DE_{self.resolution}_{begin}.json", _Week)
-            rows += [Row(epoch(ms / 1000), epoch(ms / 1000) + step, price) for ms, price in week.series]
+            starts = [epoch(ms, per_second=1000) for ms, _ in week.series]
+            rows += [Row(start, start + step, price) for start, (_, price) in zip(starts, week.series, strict=True)]
         return series(rows, unit="EUR/MWh", currency="EUR", span=span, at=at, zone=self.zone)
 
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from scheduler.core.calendar import zone_named
 from scheduler.core.errors import PricesUnavailable
-from scheduler.prices.slots import epoch
+from scheduler.prices.slots import epoch, in_utc
 
 MILLISECONDS = 1e11
 """A number above this counts them: as seconds it would lie beyond the year 5000."""
@@ -20,7 +20,7 @@ def starts(told: Sequence[object], timezone: str) -> list[datetime]:
     time is the later instant. One that the clock change skips means as long after the change as it pretends.
 
     Raises:
-        PricesUnavailable: one is no instant, or needs a time zone and there is none.
+        PricesUnavailable: one is no instant, or at the edge of the calendar, or needs a time zone and there is none.
     """
     read = [_read(one, timezone) for one in told]
     walls = [one for one in read if one.tzinfo is None]
@@ -53,9 +53,9 @@ def _read(told: object, timezone: str) -> datetime:
         told = int(told)
     try:
         if isinstance(told, (int, float)) and not isinstance(told, bool):
-            return epoch(told / 1000 if told > MILLISECONDS else told)
+            return epoch(told, per_second=1000 if told > MILLISECONDS else 1)
         read = datetime.fromisoformat(told.strip()) if isinstance(told, str) else None
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, PricesUnavailable):
         read = None
     if read is None:
         raise PricesUnavailable(f"{told!r} is no instant")
@@ -67,4 +67,4 @@ def _read(told: object, timezone: str) -> datetime:
 def _instant(read: datetime, zone: ZoneInfo, *, second: bool) -> datetime:
     if read.tzinfo is None:
         read = read.replace(tzinfo=zone, fold=int(second))
-    return read.astimezone(UTC)
+    return in_utc(read)

@@ -103,7 +103,11 @@ class EnodeClient:
     async def switch_off_schedule(self, schedule_id: str) -> None:
         """Disable one of Enode's own schedules and leave everything else of it as the person made it."""
         path = at("schedules", schedule_id)
-        given = msgspec.json.decode(object_of(await self._connection.request("GET", path, lane=Lane.READ)))
+        answer = await self._connection.request("GET", path, lane=Lane.READ)
+        try:
+            given = msgspec.json.decode(object_of(answer), type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise ProviderProtocolError(f"{answer.what} answered without a schedule") from None
         body = {member: given[member] for member in SCHEDULE_MEMBERS if member in given} | {"isEnabled": False}
         await self._connection.request("PUT", path, lane=Lane.MANAGE, idempotent=True, body=body)
 

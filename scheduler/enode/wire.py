@@ -338,7 +338,14 @@ def _convert(value: Any, hint: Any) -> Any:
             raise TypeError
         return _forgiving(kind, value)
     if isinstance(value, dict) and get_args(kind) == (str, Capability | None):
-        return {name: _forgiving(Capability, v) for name, v in value.items() if isinstance(v, dict)}
+        return {name: _forgiving(Capability, v) for name, v in value.items() if isinstance(v, dict) and _whole(name)}
     if isinstance(value, list) and get_args(kind) == (msgspec.Raw,):
         return [msgspec.Raw(json.dumps(item).encode()) for item in value]
-    return msgspec.convert(value, kind)
+    converted = msgspec.convert(value, kind)
+    msgspec.json.encode(converted)  # half of a character (a lone surrogate) is no text: nothing could write it down
+    return converted
+
+
+def _whole(text: str) -> bool:
+    """Tell whether a text holds no half of a character."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)

@@ -91,7 +91,7 @@ class _Codec:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
         try:
             value: T = decoder.decode(stored)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise StoreError(f"a stored {kind.__name__} cannot be read: {error}") from error
         return value
 

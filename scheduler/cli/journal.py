@@ -191,6 +191,8 @@ def check(
                     count += 1
     except OSError as error:
         raise Ending(NOT_SO, f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Ending(USAGE, f"{file} is no journal: it is no text in UTF-8", details=[str(error)]) from error
     violations = checker.finish()
     if as_json:
         show_json({"events": count, "violations": [found.as_json() for found in violations]})
@@ -212,7 +214,7 @@ def check(
 def _event_of(line: str, number: int, file: Path) -> Event:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Ending(USAGE, f"{file}, line {number}: not JSON", details=[str(error)]) from error
     if not isinstance(event, dict):
         raise Ending(USAGE, f"{file}, line {number}: no event")
@@ -222,7 +224,7 @@ def _event_of(line: str, number: int, file: Path) -> Event:
 def _feed(checker: Any, event: Event) -> None:
     try:
         checker.feed(event)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Ending(USAGE, f"seq {event.get('seq')} is no event of the journal", details=[repr(error)]) from error
 
 

@@ -55,8 +55,12 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Written:
     text = _text(path)
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError; or a number of thousands of digits
         raise ConfigError([f"{path}: {error}; this is no TOML, see https://toml.io"]) from error
+    except RecursionError:
+        raise ConfigError([f"{path}: {_DEEP}"]) from None
+    if _is_deep(tree):
+        raise ConfigError([f"{path}: {_DEEP}"])
     problems = list(_secrets_in(tree, path))
     for key in [key for key in tree if key.startswith("_")]:  # pydantic-settings would take it for an option of its own
         problems.append(f"{path}: {key}: is unknown; no setting begins with _")
@@ -78,6 +82,21 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Written:
         misspelt=tuple(text for text, likely in odd if likely),
         problems=tuple(problems),
     )
+
+
+DEEPEST = 30
+"""No setting lies so deep; far beyond it, whoever reads the tree would fall over its depth."""
+
+_DEEP = "tables or lists are nested too deeply; no setting needs that"
+
+
+def _is_deep(tree: Mapping[str, Any]) -> bool:
+    """Tell whether something lies deeper than any setting does."""
+    level: list[Any] = [tree]
+    for _ in range(DEEPEST):
+        members = (one for each in level for one in (each.values() if isinstance(each, Mapping) else each))
+        level = [one for one in members if isinstance(one, (Mapping, list))]
+    return bool(level)
 
 
 def _text(path: Path | None) -> str:

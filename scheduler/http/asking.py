@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import web
+from multidict import MultiDictProxy
 
 from scheduler.http.daemon import Daemon, vehicle_called
 from scheduler.http.instants import instant
 from scheduler.http.problem import Problem
 
 MOST_ROWS = 10_000
+
+_UNREADABLE = (ValueError, LookupError, web.RequestPayloadError)
+"""What reading a body raises: it is wrong in itself, in a charset that nobody knows, or not coded as it says."""
 
 SET, UNSET = ("", "1", "true", "yes"), ("0", "false", "no")
 
@@ -22,11 +26,23 @@ async def body(request: web.Request) -> dict[str, Any]:
     """
     try:
         read = await request.json()
-    except ValueError as error:
+    except (*_UNREADABLE, RecursionError) as error:
         raise Problem(400, "the body is not JSON", detail=str(error), remedy="Send a JSON object.") from error
     if not isinstance(read, dict):
         raise Problem(400, "the body is no JSON object", remedy="Send a JSON object.")
     return read
+
+
+async def form(request: web.Request) -> MultiDictProxy[Any]:
+    """Return the fields of the form in the body.
+
+    Raises:
+        Problem: it cannot be read (400).
+    """
+    try:
+        return await request.post()
+    except _UNREADABLE as error:
+        raise Problem(400, "the form cannot be read", detail=str(error), remedy="Load the page again.") from error
 
 
 def whole(request: web.Request, name: str, *, default: int, most: int | None = None) -> int:

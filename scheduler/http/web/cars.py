@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from scheduler.core.calendar import zone_named
-from scheduler.http import views
+from scheduler.http import asking, views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import Known, all_vehicles
 from scheduler.http.instants import instant
@@ -116,7 +116,7 @@ async def chart(request: web.Request) -> web.Response:
 async def override(request: web.Request) -> web.Response:
     """Store what a person wants, and show the car again."""
     daemon, known = request.app[DAEMON], known_of(request)
-    form = await request.post()
+    form = await asking.form(request)
     body: dict[str, Any] = {
         name: value for name in ("will", "until", "ready_at") if isinstance(value := form.get(name), str) and value
     }

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 from aiohttp import web
 
+from scheduler.http import asking
 from scheduler.http.problem import Problem
 from scheduler.http.web.sessions import COOKIE, Sessions, WebSession
 from scheduler.http.web.throttle import Throttle
@@ -157,7 +158,7 @@ def _check_token(request: web.Request, token: str | None, throttle: Throttle) ->
 async def _check_csrf(request: web.Request, session: WebSession) -> None:
     given = request.headers.get(CSRF_HEADER)
     if given is None and request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        field = (await request.post()).get(CSRF_FIELD)
+        field = (await asking.form(request)).get(CSRF_FIELD)
         given = field if isinstance(field, str) else None
     if given is None or not same_text(given, session.csrf):
         raise Problem(403, "the form has no valid token", remedy="Load the page again and send the form once more.")

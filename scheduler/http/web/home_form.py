@@ -14,6 +14,7 @@ from aiohttp import web
 
 from scheduler.core.errors import HomeInvalid, OnboardError
 from scheduler.core.garage import Account, Doubt, Position, Spot
+from scheduler.http import asking
 from scheduler.http.api import DAEMON
 from scheduler.http.web.setup_links import user_of
 
@@ -65,7 +66,7 @@ class Form:
 
 async def form_of(request: web.Request, *, user_id: str = "", first: Mapping[str, str] | None = None) -> Form:
     """Return the form that was sent, over the texts that it has at `first`. Raises Problem (400)."""
-    sent = await request.post()
+    sent = await asking.form(request)
     texts = {name: value for name, value in sent.items() if isinstance(value, str) and not name.startswith("_")}
     return Form(
         user_id=user_id or user_of(sent.get("user")),

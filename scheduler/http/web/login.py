@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
+from scheduler.http import asking
 from scheduler.http.problem import Problem
 from scheduler.http.web.guard import LOGIN, SESSION, address_of, behind_tls, public, slow_down
 from scheduler.http.web.passwords import Passwords, WeakPassword, check_strength
@@ -185,4 +186,4 @@ async def _sent_by_our_form(request: web.Request) -> dict[str, str]:
 
 
 async def _fields(request: web.Request) -> dict[str, str]:
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    return {name: value for name, value in (await asking.form(request)).items() if isinstance(value, str)}

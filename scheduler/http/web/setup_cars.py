@@ -7,6 +7,7 @@ from aiohttp import web
 
 from scheduler.core.errors import NotThere, ProviderError
 from scheduler.core.garage import Card, Conflict, InterventionCard
+from scheduler.http import asking
 from scheduler.http.api import DAEMON
 from scheduler.http.web import markdown, preferences
 from scheduler.http.web.pages import answer
@@ -104,7 +105,7 @@ async def choices(request: web.Request) -> web.Response:
 @ROUTES.post("/setup/preferences")
 async def choose(request: web.Request) -> web.Response:
     """Keep what was chosen."""
-    form = await request.post()
+    form = await asking.form(request)
     sent = {name: str(form.get(name, "")).strip() for name in ("language", "tiles", "credit")}
     await preferences.write(request.app[DAEMON].store, Preferences(**sent))
     raise web.HTTPSeeOther("/setup?done=chosen")

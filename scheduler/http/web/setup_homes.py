@@ -10,7 +10,7 @@ from aiohttp import web
 from scheduler.core.errors import HomeInvalid, OnboardError, ProviderError
 from scheduler.core.garage import Account, Doubt
 from scheduler.core.model import Mode
-from scheduler.http import views
+from scheduler.http import asking, views
 from scheduler.http.api import DAEMON
 from scheduler.http.daemon import all_vehicles
 from scheduler.http.problem import Problem
@@ -163,7 +163,7 @@ async def home(request: web.Request) -> web.Response:
 @ROUTES.post("/setup/pauses/{subject}")
 async def pause(request: web.Request) -> web.Response:
     """Only watch a home or a car for some days, or resume it."""
-    form, daemon = await request.post(), request.app[DAEMON]
+    form, daemon = await asking.form(request), request.app[DAEMON]
     subject, days = request.match_info["subject"], str(form.get("days", ""))
     until: datetime | None = None
     if days != "resume":
@@ -179,7 +179,7 @@ async def pause(request: web.Request) -> web.Response:
 @ROUTES.post("/setup/homes/{home}/mode")
 async def mode(request: web.Request) -> web.Response:
     """Control a home, or only watch it from now on: what is held is started first. One of the file is refused."""
-    form, onboarding = await request.post(), request.app[DAEMON].onboarding
+    form, onboarding = await asking.form(request), request.app[DAEMON].onboarding
     home_id = request.match_info["home"]
     wanted = str(form.get("mode", ""))
     if wanted not in {one.value for one in Mode}:
@@ -192,6 +192,6 @@ async def mode(request: web.Request) -> web.Response:
 @ROUTES.post("/setup/homes/{home}/delete")
 async def delete(request: web.Request) -> web.Response:
     """Delete a home; a car that is held is started first where the person left that ticked."""
-    form = await request.post()
+    form = await asking.form(request)
     await request.app[DAEMON].onboarding.delete_home(request.match_info["home"], release=form.get("release") == "yes")
     raise web.HTTPSeeOther("/setup?done=deleted")

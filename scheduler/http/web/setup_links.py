@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from scheduler.core.errors import LinkOver, ProviderError
 from scheduler.core.garage import LinkEnd, LinkStart
+from scheduler.http import asking
 from scheduler.http.api import DAEMON
 from scheduler.http.problem import Problem
 from scheduler.http.web import preferences
@@ -36,7 +37,7 @@ def user_of(text: object) -> str:
 @ROUTES.post("/setup/links")
 async def begin(request: web.Request) -> web.Response:
     """Open a link session and lead to it."""
-    form = await request.post()
+    form = await asking.form(request)
     user_id, onboarding = user_of(form.get("user")), request.app[DAEMON].onboarding
     chosen = await preferences.read(request.app[DAEMON].store)
     on_phone = "phone" in form
@@ -50,7 +51,7 @@ async def begin(request: web.Request) -> web.Response:
 async def relink(request: web.Request) -> web.Response:
     """Open a session that links a lost account again, and lead to it."""
     chosen = await preferences.read(request.app[DAEMON].store)
-    asset, on_phone = request.match_info["asset"], "phone" in await request.post()
+    asset, on_phone = request.match_info["asset"], "phone" in await asking.form(request)
     back_url = _back(request, on_phone=on_phone)
     start = await request.app[DAEMON].onboarding.relink(asset, back_url=back_url, language=chosen.language)
     return await _lead(request, start, on_phone=on_phone)
@@ -88,7 +89,7 @@ def code_of(url: str) -> Markup:
 @ROUTES.post("/setup/links/progress")
 async def progress(request: web.Request) -> web.Response:
     """Say whether what is being linked on a phone is there, and lead on once it is."""
-    form = await request.post()
+    form = await asking.form(request)
     user_id, kind, state = user_of(form.get("user")), str(form.get("kind", "")), str(form.get("state", ""))
     onward = ""
     try:  # a provider that does not answer now is asked again with the next news
@@ -148,7 +149,7 @@ async def charger(request: web.Request) -> web.Response:
 @ROUTES.post("/setup/prompts/{prompt}/dismiss")
 async def dismiss(request: web.Request) -> web.Response:
     """Ask no more; what is mandatory is refused."""
-    form = await request.post()
+    form = await asking.form(request)
     user_id = user_of(form.get("user"))
     await request.app[DAEMON].onboarding.dismiss(user_id, request.match_info["prompt"])
     raise web.HTTPSeeOther(f"/setup/charger?user={path_segment(user_id)}")

@@ -20,6 +20,9 @@ POSITIONS: Final = frozenset({"latitude", "longitude", "lat", "lon"})
 QUIET: Final = {"aiohttp.access": logging.WARNING, "apscheduler": logging.WARNING, "alembic": logging.WARNING}
 """Libraries that tell more than an owner wants to know."""
 
+BAD_REQUEST: Final = frozenset({"aiohttp.http_exceptions", "aiohttp.web_protocol"})
+"""Where the errors of malformed requests are at home. Named, not imported: that would make commands slow to start."""
+
 DEEPEST: Final = 8
 
 MOST_QUOTED: Final = 3
@@ -75,6 +78,7 @@ def set_up(
     root.setLevel(voice.level.upper())
     for name, least in QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+    logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -85,6 +89,15 @@ def set_up(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # a reload may change the level and the form
     )
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """Tell whether a record of the HTTP server is worth a line: not that a request was malformed, unless at debug.
+
+    It has been answered with 400; and whoever reaches the listener could fill a disk with such lines.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__ not in BAD_REQUEST or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def _common() -> list[Processor]:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web import RequestPayloadError
 
 from scheduler.config import Log
 from scheduler.log import set_up
@@ -137,3 +139,16 @@ def test_where_somebody_lives_is_not_logged():
     structlog.get_logger().info("home.seen", latitude=59.91, longitude=10.75)
     assert "59.91" not in stream.getvalue()
     assert "10.75" not in stream.getvalue()
+
+
+def bad_request(*, level: str) -> list[str]:
+    """Have the HTTP server tell of a malformed request and of a fault of ours; return what was logged."""
+    stream = configured(level=level)
+    for error in (BadHttpMessage("no header"), RequestPayloadError("not deflate"), ValueError("ours")):
+        logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
+    return [json.loads(line)["exception"].splitlines()[-1] for line in lines(stream)]
+
+
+def test_malformed_requests_cannot_fill_the_log():
+    assert bad_request(level="info") == ["ValueError: ours"]
+    assert len(bad_request(level="debug")) == 3

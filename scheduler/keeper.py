@@ -91,14 +91,16 @@ class Keeper:
 
     async def _looked_at(self, files: Safekeeping, node: str) -> int:
         notify.notify(notify.extended(LOOKING_S))
-        looked = await asyncio.to_thread(lambda: files.look(at=self._clock.now()))
+        at = self._clock.now()  # a hurried clock is read on the loop's thread alone
+        looked = await asyncio.to_thread(lambda: files.look(at=at))
         if looked is not None:
             log.warning("store.sound_after_all", found=looked.found)
         return await self._store.open(node=node)
 
     async def _recover(self, files: Safekeeping, found: str, node: str) -> None:
-        holder = Holder(node=node, pid=os.getpid(), started_at=self._clock.now())
-        done = await asyncio.to_thread(lambda: files.recover(found, at=self._clock.now(), holder=holder))
+        at = self._clock.now()
+        holder = Holder(node=node, pid=os.getpid(), started_at=at)
+        done = await asyncio.to_thread(lambda: files.recover(found, at=at, holder=holder))
         log.error("store.recovered", found=found, aside=done.aside, copy=done.copy or "none: begun afresh")
 
     def suspected(self, error: StoreDamaged) -> StoreError:
@@ -171,8 +173,8 @@ class Keeper:
             yield RECOVERED, told(last)
         if self._log_bytes > LOG_LARGE:
             text = (
-                f"The log beside the database has grown beyond {LOG_LARGE // MB} MB, since a program reads it without an "
-                "end: close database tools, and copy by `kwhen db backup` alone."
+                f"The log beside the database has grown beyond {LOG_LARGE // MB} MB, since a program reads it without "
+                "an end: close database tools, and copy by `kwhen db backup` alone."
             )
             yield LOG_IS_LARGE, text
 

@@ -17,6 +17,7 @@ from tests.campaign.kills.children import Child, Children
 from tests.campaign.kills.daemon import Fate, Order
 from tests.campaign.kills.draw import Step, drawn
 from tests.campaign.kills.people import People, Socket
+from tests.campaign.kills.stays import sessions_once
 from tests.campaign.kills.town import Town
 from tests.integration.processes import free_port
 
@@ -36,7 +37,7 @@ t_verify_min = 10
 
 READY_S = 60.0
 STOPPED_S = 30.0
-SETTLED_S = 60.0
+SETTLED_S = 90.0
 
 
 @dataclass(kw_only=True)
@@ -89,7 +90,8 @@ class Life:
             while self.outcome.kills.total() < kills and not self.outcome.faults:
                 await self._step(drawn(self._rng, pace=self._pace))
             await self.people.rest()
-            await self._end()
+            if not self.outcome.faults:
+                await self._end()
         finally:
             await self.children.stop()
             await self.socket.close()
@@ -252,7 +254,7 @@ class Life:
         assert self._before is not None
         outcome.faults.extend(verdict.in_the_end(lines, ledger, self._before))
         kept = evidence.sessions(self.database)
-        outcome.faults.extend(verdict.sessions_once(kept, self.town.world.closed_sessions, lines))
+        outcome.faults.extend(sessions_once(kept, self.town.world.closed_sessions, self.town.plugged_since, lines))
         outcome.lines = len(lines)
         outcome.commands = sum(line["k"] == "INTENT" for line in lines)
         outcome.sends = sum(line["k"] == "SEND" for line in lines)

@@ -130,6 +130,17 @@ class Town:
         await self._runner.cleanup()
 
     @property
+    def plugged_since(self) -> dict[str, int]:
+        """Since when each car has been plugged in, by its id [ns]; all are."""
+        since: dict[str, int] = {}
+        for truth in self.ledger.truths:
+            if not truth["plugged"]:
+                since.pop(truth["v"], None)
+            else:
+                since.setdefault(truth["v"], truth["t"])
+        return since
+
+    @property
     def quiet(self) -> bool:
         """Whether every event has been delivered."""
         return self.hooks.in_flight == 0 and not any(one.pending for one in self.hooks.subscriptions.values())

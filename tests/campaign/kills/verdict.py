@@ -9,15 +9,10 @@ from scheduler.checker.liveness import Recovery
 from scheduler.checker.reading import PACE, RULES
 from scheduler.checker.record import Event, Record
 from scheduler.checker.rule import Violation
-from scheduler.core.timeline import nanoseconds
-from simulator.session import Session
 from tests.campaign.kills.evidence import Evidence
 from tests.campaign.kills.town import Ledger, Sent
 
 Line = Mapping[str, Any]
-
-UNSEEN_KWH = 1.5
-"""More energy than a session truly had, by no more than this: a daemon that is dead sees no end of charging."""
 
 
 class KeptAlerts(Recovery):
@@ -105,32 +100,3 @@ def _applied(lines: Iterable[Line], delivered: Mapping[str, str]) -> Iterator[st
     for digest, vehicle_id in delivered.items():
         if vehicle_id and times[digest] != 1:
             yield f"S17: an event of {vehicle_id} was applied {times[digest]} times: {digest}"
-
-
-def sessions_once(
-    kept: Sequence[tuple[str, int, int, float]], true: Iterable[Session], lines: Sequence[Line]
-) -> Iterator[str]:
-    """Judge the sessions that are kept, each `(vehicle, plugged in, unplugged, kWh)`, by those that truly were.
-
-    One that was seen plugged in is kept once, with no more energy than it had.
-    """
-    seen: dict[str, list[int]] = {}
-    for line in lines:
-        if line["k"] == "OBS" and line["ok"] and line["plugged"] is True and line["ts"].get("charge") is not None:
-            seen.setdefault(line["v"], []).append(line["ts"]["charge"])
-    matched: Counter[tuple[str, int, int, float]] = Counter()
-    for one in true:
-        assert one.unplugged_at is not None
-        start, end = nanoseconds(one.plugged_at), nanoseconds(one.unplugged_at)
-        mine = [row for row in kept if row[0] == one.vehicle_id and start <= row[1] < end]
-        matched.update(mine)
-        name = f"the session of {one.vehicle_id} from {one.plugged_at:%H:%M:%S} to {one.unplugged_at:%H:%M:%S}"
-        if len(mine) > 1:
-            yield f"{name} is kept {len(mine)} times"
-        elif not mine and any(start <= at < end for at in seen.get(one.vehicle_id, ())):
-            yield f"{name} was seen and is not kept"
-        if (told := sum(row[3] for row in mine)) > one.energy_kwh() + UNSEEN_KWH:
-            yield f"{name} had {one.energy_kwh():.2f} kWh, and {told:.2f} are kept"
-    for row in kept:
-        if not matched[row]:
-            yield f"a session is kept that never was: {row}"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from scheduler.config.calendars import calendar_specs, host_of, problems_of_calendars
 from scheduler.config.checks import Installed, Problem, problems_of
 from scheduler.config.control import limits_of
+from scheduler.config.former import explained
 from scheduler.config.notify import notify_specs, problems_of_notify
 from scheduler.config.prices import problems_of_prices
 from scheduler.config.reading import Written, read
@@ -66,7 +67,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, plugins: Installed | 
     problems += problems_of_prices(written.tree, kept, plugins or installed())
     problems += problems_of_calendars(written.tree, kept)
     secrets = (f"{key}: {text}" for key, text in _problems_of_secrets(written, kept))
-    said = [*written.problems, *written.said(problems), *secrets]
+    said = [*written.problems, *written.said(list(explained(problems))), *secrets]
     if said or file is None:
         raise ConfigError([*said, *written.misspelt])
     return _settings(file, written, kept, environ)

@@ -206,6 +206,8 @@ class Listener:
                         raise Refused(413, "too large")
         except TimeoutError:
             raise Refused(408, "slow") from None
+        except (ConnectionError, web.RequestPayloadError):  # it hung up, or is not framed as it says
+            raise Refused(400, "cut off") from None
         return bytes(body)
 
     def _refuse(self, refused: Refused) -> web.Response:

@@ -10,7 +10,6 @@ from scheduler.core.errors import PricesUnavailable
 from scheduler.prices.slots import Row, number, with_ends
 from scheduler.prices.written_times import ends, starts
 
-
 _FROM_FUNCTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the functions of an expression raise where the library does not look at what they are given."""
 

@@ -202,6 +202,21 @@ async def test_a_body_that_drips_is_given_up(monkeypatch):
         assert here.inbox.calls == 0
 
 
+async def test_who_hangs_up_in_the_middle_of_a_body_is_refused_like_others():
+    async with listening() as here:
+        host, port = here.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n[".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(5):
+            while not here.counters.refused:
+                await asyncio.sleep(0.01)
+        assert here.counters.refused == {"cut off": 1}
+        assert await here.deliver() == 200
+
+
 @pytest.mark.parametrize("trouble", [StoreBusy("locked"), StoreError("full")])
 async def test_trouble_in_the_store_asks_for_the_delivery_again(trouble):
     async with listening() as here:

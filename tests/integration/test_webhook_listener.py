@@ -210,9 +210,10 @@ async def test_who_hangs_up_in_the_middle_of_a_body_is_refused_like_others():
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-        async with asyncio.timeout(5):
-            while not here.counters.refused:
-                await asyncio.sleep(0.01)
+        for _ in range(500):  # seconds at most
+            if here.counters.refused:
+                break
+            await asyncio.sleep(0.01)
         assert here.counters.refused == {"cut off": 1}
         assert await here.deliver() == 200
 

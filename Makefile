@@ -17,6 +17,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 SPREAD := --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+FUZZ_ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # pip learned dependency groups in 25.1, and venv brings the pip of its Python's release day.
@@ -65,6 +66,10 @@ test-all:  ## `make test` on every supported Python that is present
 .PHONY: bench
 bench: $(VENV)/.ready-to-develop  ## every measurement in bench/
 	@status=0; for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || status=1; done; exit $$status
+
+.PHONY: fuzz
+fuzz: $(VENV)/.ready-to-develop  ## a million hostile inputs for every parser, and a running daemon (about 20 minutes)
+	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 .PHONY: constraints
 constraints:  ## write constraints.txt anew from the newest versions that pyproject.toml allows

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import FUTURE_LIMIT, HOUR, MINUTE, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 QUIET_FOR = 6 * HOUR
 AWAKE = 10 * MINUTE
@@ -20,6 +20,7 @@ class ToldInTime(Rule):
     """A vehicle that stands still although it cannot meet its deadline any more is told of within `T_alert`."""
 
     code = "L5"
+    judges = kinds("TICK")
 
     def __init__(self) -> None:
         self._since: dict[str, Event] = {}
@@ -69,21 +70,27 @@ class Missed(Rule):
     """A miss that the readings show is on record by `T_alert` after they do."""
 
     code = "L5"
+    judges = kinds("OBS TICK")
+    learns = kinds("CONF LIFE PLUG OVR ALERT NEED")
 
     def __init__(self) -> None:
         self._needs: dict[str, Event] = {}
         self._missed: dict[str, Event] = {}
         self._records: dict[str, Event] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
-        """Find misses in the readings that follow a deadline, and yield at a tick those that nobody was told of."""
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
+        """Find misses in the readings that follow a deadline; return at a tick those that nobody was told of."""
+        if event["k"] == "TICK":
+            return self._untold(event, record) if self._missed else ()
         if event["k"] == "OBS" and event["ok"]:
             self._read(event, record)
-        elif event["k"] == "TICK":
-            for vehicle_id, reading in list(self._missed.items()):
-                if elapsed(reading, event) > record.params["T_alert"] and record.present.awake(event) > AWAKE:
-                    del self._missed[vehicle_id]
-                    yield self.broken(reading, f"{reading['soc']:g} % after the deadline, and no alert says so")
+        return ()
+
+    def _untold(self, event: Event, record: Record) -> Iterator[Violation]:
+        for vehicle_id, reading in list(self._missed.items()):
+            if elapsed(reading, event) > record.params["T_alert"] and record.present.awake(event) > AWAKE:
+                del self._missed[vehicle_id]
+                yield self.broken(reading, f"{reading['soc']:g} % after the deadline, and no alert says so")
 
     def learn(self, event: Event, record: Record) -> None:
         """Follow the deadline in force, alerts, and what ends the matter."""
@@ -121,27 +128,29 @@ class Missed(Rule):
 
 
 class Repeated(Rule):
-    """An alert that ended is not raised again within 6 h, unless its cause changed: another session, wish or text."""
+    """A vehicle's alert that ended is not told again within 6 h, unless its cause, the session or a wish is another."""
 
     code = "L5"
+    judges = kinds("ALERT")
+    learns = kinds("PLUG OVR CONF")
 
     def __init__(self) -> None:
-        self._raised: dict[tuple[str | None, str], Event] = {}
+        self._raised: dict[tuple[str, str], Event] = {}
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
-        """Yield an alert that repeats one."""
-        if event["k"] != "ALERT" or event.get("op") == "cleared" or event.get("v") is None:
+        """Yield an alert that repeats one. One that is reopened is not told."""
+        if event["k"] != "ALERT" or event.get("op") in {"cleared", "reopened"} or event.get("v") is None:
             return
         key = event["v"], str(event["code"])
         before = self._raised.get(key)
         self._raised[key] = event
-        same = before is not None and before.get("why") == event.get("why")
+        same = before is not None and before.get("cause") == event.get("cause")
         if before is not None and same and elapsed(before, event) < QUIET_FOR:
             yield self.broken(event, f"{event['code']} again after {elapsed(before, event) / MINUTE:.0f} min")
 
     def learn(self, event: Event, record: Record) -> None:
         """Forget what was told of a session or under a wish that is over."""
-        if event["k"] in {"PLUG", "OVR", "RESULT"} and event.get("v") is not None:
+        if event["k"] in {"PLUG", "OVR"}:
             self._raised = {key: told for key, told in self._raised.items() if key[0] != event["v"]}
         elif event["k"] == "CONF":
             self._raised.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler.checker.present import SIMULATED
 from scheduler.checker.record import MINUTE, SECOND, Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 STEP = 30 * SECOND
 """A wall clock that moved this far against the monotonic one has stepped."""
@@ -22,6 +22,7 @@ class Clock(Rule):
     """Nothing is sent while the clock is not synchronised, nor after a step until the vehicle was read again."""
 
     code = "S18"
+    learns = kinds("OBS CLOCK")
 
     def __init__(self) -> None:
         self._last: Event | None = None

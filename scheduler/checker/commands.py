@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import HOUR, MINUTE, SECOND, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Send, SendRule, Violation
+from scheduler.checker.rule import Send, SendRule, Violation, kinds
 
 SUPERSEDING = frozenset({"user", "deadline", "target"})
 READ_BACK_AFTER = 2 * MINUTE
@@ -67,6 +67,7 @@ class OneEffect(SendRule):
     """The provider accepts at most one action per command; an ambiguous one is read back before it is repeated."""
 
     code = "S6"
+    judges = kinds("SEND ACK")
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a second action of one command, or a repeat made blindly."""
@@ -142,6 +143,7 @@ class Fence(SendRule):
     """A command carries the epoch of an unexpired lease of its node; nobody has sent with a higher one."""
 
     code = "S14"
+    learns = kinds("LEASE")
 
     def __init__(self) -> None:
         self._leases: dict[tuple[Any, Any], Event] = {}
@@ -179,12 +181,17 @@ class Recall(SendRule):
     """A pending command whose vehicle is unplugged, away or lost is cancelled within 60 s; nothing else is sent."""
 
     code = "S26"
+    judges = kinds("SEND TICK CANCEL RESULT")
+    learns = kinds("LIFE OBS")
 
     def __init__(self) -> None:
         self._recalled: dict[tuple[str, str], Event] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield recalls that were not asked for in time. The minute begins when there is an action to cancel."""
+        return self._overdue(event, record) if self._recalled or event["k"] == "SEND" else ()
+
+    def _overdue(self, event: Event, record: Record) -> Iterator[Violation]:
         yield from super().judge(event, record)
         for (vehicle_id, cmd), seen in list(self._recalled.items()):
             command = record.vehicle(vehicle_id).commands[cmd]

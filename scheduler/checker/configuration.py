@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from scheduler.checker.present import SIMULATED
 from scheduler.checker.record import Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 SECRET_NAME = re.compile(r"secret|token|passw|api_?key|authorization|latitude|longitude", re.IGNORECASE)
 SECRET_TEXT = re.compile(
@@ -23,13 +23,17 @@ SECRET_TEXT = re.compile(
     re.IGNORECASE,
 )
 SHORTEST = 12
-"""A shorter text holds no secret that could be told from a word."""
+"""A shorter text holds no secret that could be told from a word. A pattern needs more than letters and digits, too."""
+
+PLAIN = frozenset({int, float, bool, type(None)})
+"""Types that hold no text."""
 
 
 class Whole(Rule):
     """Every intent names the configuration in force, and one hash means one configuration."""
 
     code = "S21"
+    judges = kinds("CONF INTENT")
 
     def __init__(self) -> None:
         self._said: dict[tuple[Any, str], tuple[Any, Any]] = {}
@@ -55,14 +59,29 @@ class Secrets(Rule):
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield the members that give something away; their content is not repeated."""
-        if event["k"] not in SIMULATED:
+        if event["k"] not in SIMULATED and not _clean(event):
             for where in _given_away(event, ""):
                 yield self.broken(event, f"{where} looks like a secret")
 
 
+def _clean(value: Any) -> bool:
+    """Tell in haste that nothing in a value looks like a secret; what is not clean is looked at again."""
+    kind = type(value)
+    if kind is str:
+        return len(value) < SHORTEST or value.isalnum() or not _is_secret(value)
+    if kind is dict:
+        return not _name_a_secret(tuple(value)) and _all_clean(value.values())
+    return kind in PLAIN or (kind is list and _all_clean(value))
+
+
+def _all_clean(values: Iterable[Any]) -> bool:
+    longer = [one for one in values if type(one) not in PLAIN and not (type(one) is str and len(one) < SHORTEST)]
+    return not longer or all(map(_clean, longer))
+
+
 def _given_away(value: Any, where: str) -> Iterator[str]:
     if isinstance(value, str):
-        if len(value) >= SHORTEST and SECRET_TEXT.search(value):
+        if len(value) >= SHORTEST and _is_secret(value):
             yield where
     elif isinstance(value, Mapping):
         for name, member in value.items():
@@ -73,6 +92,16 @@ def _given_away(value: Any, where: str) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for member in value:
             yield from _given_away(member, where)
+
+
+@lru_cache(maxsize=10_000)
+def _is_secret(text: str) -> bool:
+    return SECRET_TEXT.search(text) is not None
+
+
+@lru_cache(maxsize=1000)
+def _name_a_secret(names: tuple[str, ...]) -> bool:
+    return any(_names_a_secret(name) for name in names)
 
 
 @lru_cache(maxsize=1000)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from scheduler.checker.record import Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 from scheduler.checker.urgency import HINDRANCES
 
 MOST_SENDS = 2
@@ -29,16 +29,19 @@ class Convergence(Rule):
     """
 
     code = "L6"
+    judges = kinds("TICK")
+    learns = kinds("FAULT CONF LIFE CLOCK TRUTH OVR PLUG SIT SEND")
 
     def __init__(self) -> None:
         self._calm: dict[str, Calm] = {}
         self._down: set[str] = set()
         self._faults: set[tuple[str | None, str]] = set()
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield, at a tick, the vehicles whose time is over and that are not as they should be."""
-        if event["k"] != "TICK":
-            return
+        return self._ended(event, record) if self._calm else ()
+
+    def _ended(self, event: Event, record: Record) -> Iterator[Violation]:
         for vehicle_id, calm in list(self._calm.items()):
             if event["t"] - calm.since["t"] <= record.params["T_conv"]:
                 continue

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.checker.record import SECOND, Event, Record
-from scheduler.checker.rule import Send, SendRule, Violation
+from scheduler.checker.rule import Send, SendRule, Violation, kinds
 
 AUTOMATIC = frozenset({"plan", "cap", "deadline", "reconcile"})
 MOVING = frozenset({"OVR", "PLUG"})
@@ -45,6 +45,7 @@ class RandomDelay(SendRule):
     """An automatic command leaves no sooner than its edge and the delay drawn for it, once for each edge."""
 
     code = "U1"
+    learns = kinds("PLAN OVR PLUG CONF")
 
     def __init__(self) -> None:
         self._edges: dict[str, Edges] = {}

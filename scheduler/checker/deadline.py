@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from scheduler.checker.record import HOUR, MINUTE, Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 HEALTHY_FOR = 45 * MINUTE
 CONTRADICTING = frozenset({"hold", "hands_off"})
@@ -80,6 +80,8 @@ class Deadline(Rule):
     """At a deadline the vehicle has its target, if it was at home, not forbidden, and could be commanded in time."""
 
     code = "L1"
+    judges = kinds("TRUTH")
+    learns = kinds("CONF NEED OVR SEND ALERT MODE TRUTH PLUG")
 
     def __init__(self) -> None:
         self._sessions: dict[str, TrueSession] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scheduler.checker.record import FUTURE_LIMIT, HOUR, MINUTE, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Send, SendRule, Violation
+from scheduler.checker.rule import Rule, Send, SendRule, Violation, kinds
 
 PARKED_REASONS = frozenset({"plan", "deadline", "min_soc", "user"})
 PLUG_IN_SLACK = 2 * MINUTE
@@ -73,6 +73,7 @@ class Evidence(SendRule):
     """A command rests on accepted observations that are fresh, facet by facet (S1), or on S1b for a START."""
 
     code = "S1"
+    learns = kinds("OBS REFRESH")
 
     def __init__(self) -> None:
         self._observations: dict[tuple[Any, int], tuple[str, bool]] = {}
@@ -182,6 +183,7 @@ class QuietRestart(Rule):
     """The first command of a run follows an observation of that run and a difference from what is wanted."""
 
     code = "S25"
+    judges = kinds("SEND")
 
     def __init__(self) -> None:
         self._commanded: set[tuple[Any, str]] = set()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.checker.record import Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 HANDS = frozenset({"dashboard", "api", "cli", "car", "unknown"})
 """Who may have a wish, as `OVR` names them."""
@@ -17,6 +17,7 @@ class TimeForward(Rule):
     """The accepted source time of a facet never decreases."""
 
     code = "S16"
+    judges = kinds("OBS")
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, str], int] = {}
@@ -38,6 +39,7 @@ class Once(Rule):
     """An event, told by the digest of its content, is applied at most once. Polls repeat themselves and may."""
 
     code = "S17"
+    judges = kinds("OBS")
 
     def __init__(self) -> None:
         self._applied: set[tuple[str, str]] = set()
@@ -59,6 +61,7 @@ class Authentic(Rule):
     """
 
     code = "S15"
+    judges = kinds("OBS OVR")
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield news and wishes of unknown origin."""

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.checker.present import SIMULATED
 from scheduler.checker.record import MINUTE, SECOND, Event, Record, elapsed
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 DOWN = frozenset({"PROVIDER_DOWN", "CREDENTIALS_LOST"})
 TOLD_DOWN = 8 * MINUTE
@@ -27,6 +27,7 @@ class Progress(Rule):
     """Ticks of a run come at most twice `T_tick` apart. Ticks that a failing store did not take are counted in `n`."""
 
     code = "L7"
+    judges = kinds("TICK OBS SIT SEND")
 
     def __init__(self) -> None:
         self._tick: Event | None = None
@@ -57,13 +58,18 @@ class Inbound(Rule):
     """Once no webhook arrives, every vehicle is read by polling, and that is told once."""
 
     code = "L8"
+    judges = kinds("TICK")
+    learns = kinds("ALERT LIFE OBS")
 
     def __init__(self) -> None:
         self._silent: Event | None = None
         self._read: dict[str, Event] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield vehicles that were not read in time, at a tick."""
+        return self._unread_in_time(event, record) if self._silent is not None else ()
+
+    def _unread_in_time(self, event: Event, record: Record) -> Iterator[Violation]:
         if self._silent is None or event["k"] != "TICK":
             return
         if record.present.alerted(None, DOWN) is not None or record.present.awake(event) < FULL_POLLING:
@@ -96,13 +102,18 @@ class Recovery(Rule):
     """
 
     code = "L10"
+    judges = kinds("ALERT TICK")
+    learns = kinds("LIFE CONF OBS TRUTH")
 
     def __init__(self) -> None:
         self._unread: dict[str, Event] = {}
         self._down: set[str] = set()
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield vehicles not read in time, and alerts that a new run raises a second time."""
+        return self._late_or_again(event, record) if self._unread or event["k"] == "ALERT" else ()
+
+    def _late_or_again(self, event: Event, record: Record) -> Iterator[Violation]:
         if event["k"] == "ALERT":
             yield from self._raised_again(event, record)
         elif event["k"] == "TICK":

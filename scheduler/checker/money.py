@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import MINUTE, Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 RESCUES = frozenset({"deadline", "min_soc"})
 DEAREST = 1.05
@@ -27,6 +27,8 @@ class Bill(Rule):
     """
 
     code = "E2"
+    judges = kinds("BILL")
+    learns = kinds("INTENT OVR")
 
     def __init__(self) -> None:
         self._apart: dict[str, deque[int]] = {}
@@ -53,6 +55,7 @@ class Unwanted(Rule):
     """
 
     code = "E3"
+    judges = kinds("TICK")
 
     def __init__(self) -> None:
         self._since: dict[str, Event] = {}

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from scheduler.checker.record import MINUTE, Event, Record
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 SAME_NEED = ("target", "deadline", "min_soc", "price_q", "soc_q")
 CAUSES = frozenset({"PRICE", "OVR", "RESULT"})
 """Lines of a vehicle, or of its home, that give its plan a reason to change."""
+
+EVERYWHERE = frozenset({"CONF", "CLOCK", "LIFE"})
+"""Lines that give every plan one."""
+
+CHANGES = CAUSES | EVERYWHERE | {"PLUG"}
 
 
 class Proposed(Rule):
     """A plan's slots are whole instants, ordered and disjoint, not in the past, and inside the horizon."""
 
     code = "S22"
+    judges = kinds("PLAN")
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield the first flaw of a plan."""
@@ -56,75 +62,105 @@ class Course:
     changed: bool = False
 
 
-class Courses(Rule):
-    """Compares each plan of a vehicle with the one before it, where nothing but an estimate changed in between."""
-
-    code = "S13"
-
-    def __init__(self) -> None:
-        self._courses: dict[str, Course] = {}
-
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
-        """Yield what a plan does to the one before it without a cause."""
-        if event["k"] != "PLAN":
-            return
-        vehicle = record.vehicle(event["v"])
-        if vehicle.need is None:
-            return
-        charging = None if vehicle.observed is None else vehicle.observed.get("charging")
-        course, before = Course(plan=event, need=vehicle.need, charging=charging), self._courses.get(vehicle.id)
-        self._courses[vehicle.id] = course
-        if before is not None:
-            course.drift_ns = before.drift_ns
-            if not before.changed and _only_noise(before, course, record):
-                yield from self.compared(before, course, tick_ns=record.params["T_tick"])
-
-    def learn(self, event: Event, record: Record) -> None:
-        """Note what may change a plan; a session begins afresh."""
-        if event["k"] == "PLUG":
-            self._courses.pop(event["v"], None)
-        elif event["k"] in {"CONF", "CLOCK", "LIFE"}:
-            for course in self._courses.values():
-                course.changed = True
-        elif event["k"] in CAUSES:
-            for vehicle_id, course in self._courses.items():
-                home = record.home(vehicle_id)
-                course.changed |= event.get("v") == vehicle_id or (home is not None and event.get("home") == home["id"])
-
-    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
-        """Yield what the later plan changes and should not."""
-        raise NotImplementedError
+def _course(event: Event, record: Record) -> Course | None:
+    """Return the plan of a vehicle whose need is known, with what it was made for."""
+    if event["k"] != "PLAN":
+        return None
+    vehicle = record.vehicle(event["v"])
+    if vehicle.need is None:
+        return None
+    charging = None if vehicle.observed is None else vehicle.observed.get("charging")
+    return Course(plan=event, need=vehicle.need, charging=charging)
 
 
-class Begun(Courses):
+def _after(before: Course | None, course: Course, *, later_ns: int = 0) -> Course:
+    """Return a course that takes over how far noise has moved the start in its session so far."""
+    course.drift_ns = later_ns + (0 if before is None else before.drift_ns)
+    return course
+
+
+def _note(courses: dict[str, Course], event: Event, record: Record) -> None:
+    """Note what gives plans a reason to change."""
+    if event["k"] == "PLUG":
+        courses.pop(event["v"], None)
+    elif event["k"] in EVERYWHERE:
+        for course in courses.values():
+            course.changed = True
+    elif event["k"] in CAUSES:
+        for vehicle_id, course in courses.items():
+            home = record.home(vehicle_id)
+            course.changed |= event.get("v") == vehicle_id or (home is not None and event.get("home") == home["id"])
+
+
+class Begun(Rule):
     """A slot in which the vehicle charges is not withdrawn, unless something but an estimate changed.
 
     Time that passes in a slot in vain is a loss, not an estimate: such a slot may be withdrawn.
     """
 
-    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
+    code = "S13"
+    judges = kinds("PLAN")
+    learns = CHANGES
+
+    def __init__(self) -> None:
+        self._last: dict[str, Course] = {}
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a slot that is gone, although the vehicle charges in it."""
-        at = course.plan["t"]
+        course = _course(event, record)
+        if course is None:
+            return
+        before, self._last[event["v"]] = self._last.get(event["v"]), course
+        if before is None or before.changed or course.charging is not True or not _only_noise(before, course, record):
+            return
+        at = event["t"]
         begun, now = _slot_end(before.plan, at), _slot_end(course.plan, at)
-        if course.charging is True and begun is not None and now is None and begun - at > tick_ns:
-            yield self.broken(course.plan, f"a slot that had begun was withdrawn {_minutes(begun - at)} early")
+        if begun is not None and now is None and begun - at > record.params["T_tick"]:
+            yield self.broken(event, f"a slot that had begun was withdrawn {_minutes(begun - at)} early")
+
+    def learn(self, event: Event, record: Record) -> None:
+        """Note what may change a plan; a session begins afresh."""
+        _note(self._last, event, record)
 
 
-class Steady(Courses):
-    """Estimates alone move the next start later by one tick at most, all in all, before the session's need changes."""
+class Steady(Rule):
+    """Estimates alone move the next start later by one tick at most, all in all, in a session.
 
-    def compared(self, before: Course, course: Course, *, tick_ns: float) -> Iterator[Violation]:
-        """Yield a start that has drifted. While a vehicle charges, what is left to start moves as the need is met."""
-        at = course.plan["t"]
-        if course.charging is True or _slot_end(before.plan, at) is not None or _slot_end(course.plan, at) is not None:
+    Each plan is compared with the one that set the present start: noise there and back adds up to nothing, and a need
+    that has changed little by little has changed. While a vehicle charges, what is left to start moves as it is met.
+    """
+
+    code = "S13"
+    judges = kinds("PLAN")
+    learns = CHANGES
+
+    def __init__(self) -> None:
+        self._set: dict[str, Course] = {}
+
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+        """Yield a start that has drifted."""
+        course = _course(event, record)
+        if course is None:
             return
+        before = self._set.get(event["v"])
+        if before is None or before.changed or not _only_noise(before, course, record):
+            self._set[event["v"]] = _after(before, course)
+            return
+        at = event["t"]
         then, later = _next_start(before.plan, at), _next_start(course.plan, at)
-        if then is None or later is None:
-            return
-        course.drift_ns += later - then
-        if course.drift_ns > tick_ns:
-            yield self.broken(course.plan, f"the next start drifted {_minutes(course.drift_ns)} later")
-            course.drift_ns = 0
+        idle = course.charging is not True and _slot_end(before.plan, at) is None and _slot_end(course.plan, at) is None
+        if then is None or later is None or not idle:
+            self._set[event["v"]] = _after(before, course)
+        elif later != then:
+            self._set[event["v"]] = _after(before, course, later_ns=max(0, later - then))
+            drift_ns = self._set[event["v"]].drift_ns
+            if drift_ns > record.params["T_tick"]:
+                self._set[event["v"]].drift_ns = 0
+                yield self.broken(event, f"the next start drifted {_minutes(drift_ns)} later")
+
+    def learn(self, event: Event, record: Record) -> None:
+        """Note what may change a plan; a session begins afresh."""
+        _note(self._set, event, record)
 
 
 def _only_noise(before: Course, course: Course, record: Record) -> bool:

@@ -25,6 +25,8 @@ class Present:
         self.truths: dict[str, Line] = {}
         self._awake_since: Line | None = None
         self._last: Line | None = None
+        self._awake_at: Line | None = None
+        self._awake_ns = 0
 
     def apply(self, event: Line) -> None:
         """Take an event in."""
@@ -60,16 +62,18 @@ class Present:
 
     def awake(self, event: Line) -> int:
         """Return for how long the journal has been written without a break up to an event [ns]."""
-        since, last = self._awake_since, self._last
-        if since is None or last is None or _asleep(last, event):
-            return 0
-        return max(0, _elapsed(since, event))
+        if self._awake_at is not event:  # many rules ask of one event
+            since, last = self._awake_since, self._last
+            asleep = since is None or last is None or _asleep(last, event)
+            self._awake_at, self._awake_ns = event, 0 if asleep or since is None else max(0, _elapsed(since, event))
+        return self._awake_ns
 
     def _stay_awake(self, event: Line) -> None:
         last = self._last
-        if last is None or self._awake_since is None or _asleep(last, event):
+        gap = None if last is None or last.get("run") != event.get("run") else event["m"] - last["m"]
+        if gap is None or gap > ASLEEP_AFTER:
             self._awake_since = self._last = event
-        elif _elapsed(last, event) > 0:  # a line that a failing store kept back tells of the past
+        elif gap > 0:  # a line that a failing store kept back tells of the past
             self._last = event
 
     def _alert(self, event: Line) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scheduler.checker.alerts import Missed, Repeated, ToldInTime
 from scheduler.checker.clock import Clock
@@ -25,26 +25,20 @@ from scheduler.checker.user import UserWins
 from scheduler.checker.verified import BackOff, Verified
 from scheduler.checker.waiting import LostCredentials, Waiting
 
+Judge = Callable[[Event, Record], Iterable[Violation]]
+Learn = Callable[[Event, Record], None]
+
 RULES: tuple[type[Rule], ...] = (
     Evidence, Place, Plugged, Mode, OneAtATime, WriteFirst, OneEffect, Quota, Dwell, UserWins, Reserve,
-    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Begun, Fence, Authentic, TimeForward, Once,
+    PricesNeverStrand, PauseOnlyResumable, TargetCap, TargetReached, Begun, Steady, Fence, Authentic, TimeForward, Once,
     Clock, Secrets, Whole, Proposed, Waiting, LostCredentials, QuietRestart, Recall,
-    Deadline, LatestStart, Verified, BackOff, ToldInTime, Missed, Convergence, Progress, Inbound,
+    Deadline, LatestStart, Verified, BackOff, ToldInTime, Missed, Repeated, Convergence, Progress, Inbound,
     PastDeadline, Recovery, StoreLost, Rest, LeftAsleep, Bill, Unwanted, RandomDelay,
 )  # fmt: skip
 """Every rule that a journal is judged by."""
 
 PACE: tuple[type[Rule], ...] = (BackOff, Progress, Recovery)
 """Rules that take the daemon's own time to the minute: they cannot judge a run on a clock that is hurried."""
-
-NOT_YET: tuple[type[Rule], ...] = (Repeated, Steady)
-"""Rules that the daemon is known to break, and that judge no journal until it keeps them.
-
-`Repeated` (L5): where a vendor's clock runs ahead (T04), the state of charge is known and unknown by turns, and
-`DEADLINE_AT_RISK` comes and goes with it.
-`Steady` (S13): readings a point off move the start of a vehicle that waits by minutes, later and back (T10); and with
-the same need it creeps earlier by seconds as the planner's grid moves with the clock, and then jumps minutes later.
-"""
 
 
 class Checker:
@@ -54,6 +48,7 @@ class Checker:
         self.violations: list[Violation] = []
         self._record = Record()
         self._rules = [rule() for rule in rules]
+        self._hooks: dict[str, tuple[tuple[Judge, ...], tuple[Learn, ...]]] = {}
 
     def feed(self, event: Event) -> None:
         """Judge one event.
@@ -61,11 +56,25 @@ class Checker:
         Raises:
             KeyError: the event lacks a member that its kind must have.
         """
-        for rule in self._rules:
-            self.violations.extend(rule.judge(event, self._record))
-        self._record.apply(event)
-        for rule in self._rules:
-            rule.learn(event, self._record)
+        hooks = self._hooks.get(event["k"])
+        if hooks is None:
+            hooks = self._hooks[event["k"]] = self._concerned(event["k"])
+        record = self._record
+        for judge in hooks[0]:
+            if found := judge(event, record):
+                self.violations += found
+        record.apply(event)
+        for learn in hooks[1]:
+            learn(event, record)
+
+    def _concerned(self, kind: str) -> tuple[tuple[Judge, ...], tuple[Learn, ...]]:
+        """Return the hooks of the rules that name a kind of events."""
+        judging = [rule for rule in self._rules if type(rule).judge is not Rule.judge]
+        learning = [rule for rule in self._rules if type(rule).learn is not Rule.learn]
+        return (
+            tuple(rule.judge for rule in judging if rule.judges is None or kind in rule.judges),
+            tuple(rule.learn for rule in learning if rule.learns is None or kind in rule.learns),
+        )
 
     def finish(self) -> list[Violation]:
         """Return all violations in the order they were found. What is not yet due at the end breaks no rule."""

@@ -138,7 +138,10 @@ class Record:
 
     def vehicle(self, vehicle_id: str) -> Vehicle:
         """Return the vehicle, new if the journal has not named it before."""
-        return self.vehicles.setdefault(vehicle_id, Vehicle(id=vehicle_id))
+        known = self.vehicles.get(vehicle_id)
+        if known is None:
+            known = self.vehicles[vehicle_id] = Vehicle(id=vehicle_id)
+        return known
 
     def home(self, vehicle_id: str) -> Event | None:
         """Return the configured home of the vehicle."""

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.checker.record import MINUTE, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Send, SendRule, Violation
+from scheduler.checker.rule import Rule, Send, SendRule, Violation, kinds
 
 TROUBLE = "STORE_TROUBLE"
 TICKS_UNTIL_TOLD = 3
@@ -19,12 +19,17 @@ class StoreLost(SendRule):
     """An intent that could not be made durable is never a STOP, and the trouble is told."""
 
     code = "L11"
+    judges = kinds("SEND TICK")
+    learns = kinds("ALERT")
 
     def __init__(self) -> None:
         self._untold: dict[object, tuple[Event, int]] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield a STOP from memory, and trouble of which the ticks that follow bring no alert."""
+        return self._untold_or_stopped(event, record) if self._untold or event["k"] == "SEND" else ()
+
+    def _untold_or_stopped(self, event: Event, record: Record) -> Iterator[Violation]:
         yield from super().judge(event, record)
         untold = self._untold.get(event.get("run"))
         if untold is not None and event["k"] == "TICK":
@@ -54,13 +59,18 @@ class Rest(Rule):
     """With nothing to do a vehicle is woken once an hour at most, and an unplugged one not at all."""
 
     code = "L12"
+    judges = kinds("REFRESH TICK OBS OVR PLUG RESULT INTENT")
+    learns = kinds("LIFE CONF CLOCK OVR PLUG INTENT RESULT OBS SIT SEND")
 
     def __init__(self) -> None:
         self._asked: Event | None = None
         self._woken: dict[str, Event] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield a refresh that wakes without need, once its turn is over: only then is told what should be done."""
+        return self._woken_for_nothing(event, record) if self._asked is not None or event["k"] == "REFRESH" else ()
+
+    def _woken_for_nothing(self, event: Event, record: Record) -> Iterator[Violation]:
         asked = self._asked
         if asked is not None and event.get("m") != asked.get("m"):
             self._asked = None
@@ -90,6 +100,7 @@ class LeftAsleep(Rule):
     """A full vehicle is left asleep, unless a person wants it to charge: it may not be full any more."""
 
     code = "L12"
+    judges = kinds("REFRESH")
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a refresh of a vehicle whose charging is complete."""

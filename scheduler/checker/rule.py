@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -28,14 +28,24 @@ class Violation:
         return f"{self.rule} seq {self.seq} vehicle {self.vehicle or '-'}: {self.text}"
 
 
+def kinds(words: str) -> frozenset[str]:
+    """Return the kinds of events named in a few words."""
+    return frozenset(words.split())
+
+
 class Rule:
-    """A rule of the invariants. Subclasses keep what only they need to remember."""
+    """A rule of the invariants. Subclasses keep what only they need to remember.
+
+    A rule names the kinds of events that it `judges` and `learns` from, so that no other has to pass it; None: all.
+    """
 
     code: ClassVar[str]
+    judges: ClassVar[frozenset[str] | None] = None
+    learns: ClassVar[frozenset[str] | None] = None
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
-        """Yield what the event breaks, given all that came before it."""
-        yield from ()
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
+        """Return what the event breaks, given all that came before it."""
+        return ()
 
     def learn(self, event: Event, record: Record) -> None:
         """Remember what follows from the event; the record already holds it."""
@@ -78,7 +88,9 @@ class Send:
 class SendRule(Rule):
     """A rule about the moment of sending alone."""
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    judges = kinds("SEND")
+
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield what a `SEND` breaks."""
         if event["k"] == "SEND":
             vehicle = record.vehicle(event["v"])

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import FAILED, FUTURE_LIMIT, MINUTE, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Send, SendRule, Violation
+from scheduler.checker.rule import Rule, Send, SendRule, Violation, kinds
 
 PAUSES = frozenset({"plan", "cap", "reconcile"})
 HEALTHY_AFTER = 30 * MINUTE
@@ -37,6 +37,7 @@ class PricesNeverStrand(SendRule):
     """A STOP rests only on a published price that covers the present instant, unless a time window asks for it."""
 
     code = "S10"
+    learns = kinds("PRICE")
 
     def __init__(self) -> None:
         self._spans: dict[Any, list[tuple[int, int]]] = {}
@@ -62,6 +63,7 @@ class PauseOnlyResumable(SendRule):
     """Charging is paused only where it can be resumed in time."""
 
     code = "S11"
+    learns = kinds("AMBIG RESULT")
 
     def __init__(self) -> None:
         self._trouble: dict[str, Event] = {}
@@ -128,13 +130,18 @@ class TargetReached(Rule):
     """A vehicle seen at its target while it charges at home is stopped within 15 min, or the reason not to is noted."""
 
     code = "S12"
+    judges = kinds("TICK OBS SEND INTENT NOTE")
+    learns = kinds("LIFE SEND INTENT NOTE OBS NEED OVR MODE")
 
     def __init__(self) -> None:
         self._waiting: dict[str, Event] = {}
         self._settled: set[str] = set()
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield the readings that nothing followed in time."""
+        return self._overdue(event, record) if self._waiting else ()
+
+    def _overdue(self, event: Event, record: Record) -> Iterator[Violation]:
         for vehicle_id, reading in list(self._waiting.items()):
             if reading.get("run") == event.get("run") and elapsed(reading, event) > STOP_WITHIN:
                 self._settle(vehicle_id)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import FAILED, MINUTE, Event, Record, Vehicle, elapsed
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 from scheduler.checker.stops import PAUSES
 
 PRICED = frozenset({"full", "partial", "fresh"})
@@ -38,6 +38,7 @@ class LatestStart(Rule):
     """Without published prices (L2), or a state of charge (L3), charging begins no later than the latest start."""
 
     code = "L2"
+    judges = kinds("TICK")
 
     def __init__(self) -> None:
         self._since: dict[str, Event] = {}
@@ -63,8 +64,10 @@ class LatestStart(Rule):
 def _waits(vehicle: Vehicle, record: Record, event: Event) -> bool:
     """Return whether the vehicle is due by a need of poor quality, could be started, and is not."""
     at, lst = event["t"], vehicle.needs("lst")
+    if lst is None or at <= lst:
+        return False
     poor = vehicle.needs("soc_q") == "unknown" or vehicle.needs("price_q") not in PRICED
-    if lst is None or at <= lst or not poor or (vehicle.needs("kwh") or 0.0) <= ENOUGH_KWH:
+    if not poor or (vehicle.needs("kwh") or 0.0) <= ENOUGH_KWH:
         return False
     slots = record.present.plans.get(vehicle.id, {}).get("slots", ())
     planned = any(start <= at < end for start, end in slots)
@@ -96,6 +99,8 @@ class PastDeadline(Rule):
     """Charging under way at a deadline, with the target unmet, is not paused by the deadline."""
 
     code = "L9"
+    judges = kinds("OBS SEND NEED SIT INTENT RESULT")
+    learns = kinds("CONF OVR PLUG NEED")
 
     def __init__(self) -> None:
         self._needs: dict[str, Event] = {}

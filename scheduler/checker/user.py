@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scheduler.checker.gate import why_not_home
 from scheduler.checker.record import Event, Record, Vehicle
-from scheduler.checker.rule import Send, SendRule, Violation
+from scheduler.checker.rule import Send, SendRule, Violation, kinds
 
 NOBODY = frozenset({None, "unknown"})
 
@@ -15,6 +15,7 @@ class UserWins(SendRule):
     """No command contradicts an override in force, nobody but the user ends one, and a divergence is corrected once."""
 
     code = "S8"
+    judges = kinds("SEND OVR")
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a contradicting command, or an override that ended without cause."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scheduler.checker.record import FAILED, MINUTE, Command, Event, Record, elapsed
-from scheduler.checker.rule import Rule, Send, SendRule, Violation
+from scheduler.checker.rule import Rule, Send, SendRule, Violation, kinds
 
 FLOWING_KW = 0.1
 """Power above this is charging."""
@@ -30,6 +30,8 @@ class Verified(Rule):
     """Every command sent ends within `T_verify`; `verified` rests on a reading, newer than the send, that agrees."""
 
     code = "L4"
+    judges = kinds("TICK RESULT")
+    learns = kinds("OBS LIFE")
 
     def __init__(self) -> None:
         self._seen: dict[tuple[Any, int], Event] = {}
@@ -39,7 +41,7 @@ class Verified(Rule):
         """Yield commands that took too long, and results that nothing shows."""
         if event["k"] == "TICK" and record.present.awake(event) > AWAKE:
             for vehicle in record.vehicles.values():
-                for command in vehicle.open:
+                for command in vehicle.open if vehicle.pending else ():
                     yield from self._overdue(command, event, record)
         elif event["k"] == "RESULT" and event["out"] == "verified":
             sent = record.vehicle(event["v"]).commands.get(event["cmd"])
@@ -77,6 +79,7 @@ class BackOff(SendRule):
     """After failed commands in a row the next one waits 5, 10, 20, then 30 min, unless the user asks."""
 
     code = "L4"
+    learns = kinds("OVR PLUG RESULT")
 
     def __init__(self) -> None:
         self._failed: dict[str, list[Event]] = {}

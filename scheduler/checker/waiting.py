@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler.checker.record import SECOND, Event, Record, elapsed
-from scheduler.checker.rule import Rule, Violation
+from scheduler.checker.rule import Rule, Violation, kinds
 
 UNDER_WAY = 60 * SECOND
 """A call that left before the bucket was held may be answered this much later."""
@@ -23,12 +23,17 @@ class Waiting(Rule):
     """
 
     code = "S23"
+    judges = kinds("ACK OBS")
+    learns = kinds("LIFE LIMIT")
 
     def __init__(self) -> None:
         self._holds: dict[str, Event] = {}
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield an answer to a request that should have waited."""
+        return self._too_early(event, record) if self._holds else ()
+
+    def _too_early(self, event: Event, record: Record) -> Iterator[Violation]:
         if event["k"] == "ACK":
             sent = record.vehicle(event["v"]).commands[event["cmd"]].sent
             hold = self._hold(event, "enode:command", f"enode:command:{event['v']}")
@@ -63,12 +68,16 @@ class LostCredentials(Rule):
     """Once an account is known to be lost, nothing is sent to its vehicles until it is back."""
 
     code = "S24"
+    judges = kinds("SEND ALERT TICK OBS ACK RESULT")
 
     def __init__(self) -> None:
         self._sent: list[Event] = []
 
-    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield commands sent in between. A turn ends the alert after it sent, so it is judged when it is over."""
+        return self._sent_while_lost(event, record) if self._sent or event["k"] == "SEND" else ()
+
+    def _sent_while_lost(self, event: Event, record: Record) -> Iterator[Violation]:
         if self._sent and event.get("m") != self._sent[0].get("m"):
             for sent in self._sent:
                 yield self.broken(sent, "sent although the account link was lost")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from scheduler.checker import Violation, check
+from scheduler.checker import Checker, Violation, check
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -14,6 +14,19 @@ START = 1_800_000_000 * SECOND
 def minute(minutes: float) -> int:
     """Return the instant so many minutes after the journal's start."""
     return START + round(minutes * MINUTE)
+
+
+class Thorough(Checker):
+    """A checker that shows every event to every rule, whatever kinds the rule names."""
+
+    @classmethod
+    def check(cls, events: list[dict[str, Any]]) -> list[Violation]:
+        checker = cls()
+        for rule in checker._rules:
+            rule.judges = rule.learns = None  # type: ignore[misc]
+        for event in events:
+            checker.feed(event)
+        return checker.finish()
 
 
 class Journal:
@@ -160,7 +173,11 @@ class Journal:
         return self.add("TRUTH", **{**default, "soc": soc, "charging": charging, "path": path, "cause": cause, **m})
 
     def check(self) -> list[Violation]:
-        return check(self.events)
+        found = check(self.events)
+        assert sorted(map(str, found)) == sorted(map(str, Thorough.check(self.events))), (
+            "a rule misses a kind of events"
+        )
+        return found
 
     def rules(self) -> set[str]:
         """The ids of the rules that it breaks."""

@@ -2,8 +2,6 @@
 
 import pytest
 
-from scheduler.checker import check
-from scheduler.checker.reading import NOT_YET
 from tests.unit.checker_journal import Journal, ready
 
 IDLE = {"charging": False}
@@ -209,20 +207,25 @@ def test_a_full_vehicle_is_left_asleep():
     assert refreshed(ready().ovr("charge"), 1, state="PLUGGED_IN:COMPLETE").rules() == set()
 
 
-class TestNotYet:
-    """Rules that judge nothing until the daemon keeps them."""
+@pytest.mark.parametrize(
+    ("apart", "between", "cause", "broken"),
+    [
+        pytest.param(359, lambda journal: journal, None, True, id="within-six-hours"),
+        pytest.param(360, lambda journal: journal, None, False, id="after-six-hours"),
+        pytest.param(9, lambda journal: journal.obs(), None, True, id="soon"),
+        pytest.param(9, lambda journal: journal.obs(), "held", False, id="another-cause"),
+        pytest.param(
+            9, lambda journal: journal.add("PLUG", op="out").add("PLUG", op="in"), None, False, id="a-session"
+        ),
+        pytest.param(9, lambda journal: journal.ovr("ready-by"), None, False, id="a-wish"),
+        pytest.param(9, lambda journal: journal.at(3).start("a").result("a"), None, True, id="a-command"),
+    ],
+)
+def test_no_alert_is_told_again_within_six_hours(apart, between, cause, broken):
+    def twice(op):
+        journal = ready().at(1).alert("STARTED_NO_POWER").at(2).alert("STARTED_NO_POWER", "cleared")
+        journal = between(journal).at(1 + apart)
+        return journal.add("ALERT", code="STARTED_NO_POWER", sev="warning", op=op, until=None, cause=cause).rules()
 
-    @staticmethod
-    def rules(journal):
-        return {violation.rule for violation in check(journal.events, rules=NOT_YET)}
-
-    def test_no_alert_is_repeated_within_six_hours(self):
-        def twice(apart, between=lambda journal: journal):
-            journal = ready().at(1).alert("DEADLINE_AT_RISK").at(2).alert("DEADLINE_AT_RISK", "cleared")
-            return self.rules(between(journal).at(1 + apart).alert("DEADLINE_AT_RISK"))
-
-        assert twice(359) == {"L5"}
-        assert twice(360) == set()
-        assert twice(9, lambda journal: journal.add("PLUG", op="out").add("PLUG", op="in")) == set()
-        assert twice(9, lambda journal: journal.ovr("ready-by")) == set()
-        assert twice(9, lambda journal: journal.obs()) == {"L5"}
+    assert twice("raised") == ({"L5"} if broken else set())
+    assert twice("reopened") == set()

@@ -135,7 +135,10 @@ def _alert_changes(turn: Turn) -> Iterator[AlertChange]:
 
 
 def _override_records(turn: Turn) -> Iterator[OverrideRecord]:
-    override = turn.settled.state.override
-    for line in turn.observed.events:
-        if line["k"] == "OVR" and line["op"] == "set" and override is not None:
-            yield OverrideRecord(vehicle_id=turn.settled.state.vehicle_id, override=override)
+    for wish in turn.observed.wishes:
+        yield OverrideRecord(
+            vehicle_id=turn.settled.state.vehicle_id,
+            override=wish.override,
+            cleared_at=wish.ended_at,
+            cleared_by=wish.ended_by,
+        )

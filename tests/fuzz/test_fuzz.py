@@ -1,0 +1,104 @@
+"""Every parser takes whatever comes: mutations that hypothesis can shrink, and a short run of the coverage-guided fuzzer.
+
+`python -m tests.fuzz` is the long run of the same targets.
+"""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz import campaign
+from tests.fuzz.regressions import REGRESSIONS
+from tests.fuzz.spoiling import spoilt
+from tests.fuzz.target import Target, finding_of, tried
+from tests.fuzz.targets import TARGETS
+
+INPUTS = 2_500
+"""So many inputs the coverage-guided fuzzer makes for all targets together; a seed makes the same ones each time."""
+
+QUICK = [name for name, target in TARGETS.items() if target.cost < 10]
+
+
+def examples_of(target: Target) -> int:
+    """Return how many mutations a target is given here."""
+    return 60 if target.cost < 10 else 15
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_mutation_of_a_seed_breaks_a_parser(name):
+    target = TARGETS[name]
+    seeds = list(target.seeds())
+
+    @settings(max_examples=examples_of(target), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(seed=st.sampled_from(seeds), rnd=st.randoms(use_true_random=False), times=st.integers(1, 3))
+    def one(seed, rnd, times):
+        for _ in range(times):
+            seed = spoilt(target, seed, rnd, seeds)
+        judge(target, seed)
+
+    one()
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=30, deadline=None, database=None)
+@given(data=st.binary(max_size=200))
+def test_no_bytes_break_a_parser(name, data):
+    judge(TARGETS[name], data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_most_seeds_of_our_own_are_read(name):
+    """A target whose every input is refused at the door would fuzz nothing."""
+    target = TARGETS[name]
+    assert any(taken(target, seed) for seed in target.seeds())
+
+
+def taken(target: Target, data: bytes) -> bool:
+    try:
+        target.run(data)
+    except target.expected:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("name", "data"), REGRESSIONS)
+def test_what_was_found_is_found_no_more(name, data):
+    judge(TARGETS[name], data)
+
+
+def judge(target: Target, data: bytes) -> None:
+    error = tried(target, data)
+    if error is not None:
+        raise AssertionError(finding_of(target, error, data).text) from error
+
+
+def test_a_finding_is_one():
+    """An error that is not expected, one without a word, and an input that takes too long."""
+
+    def run(data):
+        if data == b"broken":
+            raise ZeroDivisionError
+        if data == b"mute":
+            raise ValueError
+        if data == b"slow":
+            sum(range(10**6))
+
+    target = Target(name="t", run=run, seeds=list, expected=(ValueError,), slowest_s=0.001)
+    assert isinstance(tried(target, b"broken"), ZeroDivisionError)
+    assert "without a word" in str(tried(target, b"mute"))
+    assert "it took" in str(tried(target, b"slow"))
+    assert tried(target, b"fine") is None
+
+
+@pytest.mark.skipif(not campaign.has_fuzzer(), reason="atheris has no wheel for this Python and machine")
+def test_the_coverage_guided_fuzzer_finds_nothing_in_a_short_run(tmp_path):
+    shares = campaign.shares(TARGETS.values(), INPUTS, least=40)
+    names = [*TARGETS]
+    tasks = [campaign.task_of(name, "coverage", shares[name], 1, tmp_path) for name in names]
+    for folder in ("work", "corpus"):
+        (tmp_path / folder).mkdir()
+    campaign.worked(tasks, tmp_path)
+    rows = [campaign.row_of([task]) for task in tasks]
+    assert {row.target: (row.findings, row.trouble) for row in rows if row.findings or row.trouble} == {}
+    assert {row.target: row.inputs for row in rows} == shares
+    assert all(row.edges > 20 for row in rows), "the parsers are not instrumented"

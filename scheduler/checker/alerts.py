@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from scheduler.checker.gate import why_not_home
+from scheduler.checker.lasting import Lasting
 from scheduler.checker.record import FUTURE_LIMIT, HOUR, MINUTE, Event, Record, Vehicle, elapsed
 from scheduler.checker.rule import Rule, Violation, kinds
 
@@ -23,8 +24,7 @@ class ToldInTime(Rule):
     judges = kinds("TICK")
 
     def __init__(self) -> None:
-        self._since: dict[str, Event] = {}
-        self._told: set[str] = set()
+        self._lasting = Lasting()
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield, at a tick, vehicles whose miss was plain for too long."""
@@ -32,17 +32,12 @@ class ToldInTime(Rule):
             return
         for vehicle in record.vehicles.values():
             plain = _misses(vehicle, record, event["t"]) and record.present.awake(event) > AWAKE
-            if not plain or record.present.alerted(vehicle.id, ON_RECORD) is not None:
-                self._since.pop(vehicle.id, None)
-                self._told.discard(vehicle.id)
-            elif vehicle.id not in self._told:
-                since = self._since.setdefault(vehicle.id, event)
-                if elapsed(since, event) > record.params["T_alert"]:
-                    self._told.add(vehicle.id)
-                    text = (
-                        f"its deadline cannot be met for {elapsed(since, event) / MINUTE:.0f} min, and nobody is told"
-                    )
-                    yield Violation(rule=self.code, seq=int(event["seq"]), vehicle=vehicle.id, text=text)
+            untold = plain and record.present.alerted(vehicle.id, ON_RECORD) is None
+            lasted_ns = self._lasting.lasted(vehicle.id, event, holds=untold)
+            if lasted_ns > record.params["T_alert"]:
+                self._lasting.tell(vehicle.id)
+                text = f"its deadline cannot be met for {lasted_ns / MINUTE:.0f} min, and nobody is told"
+                yield Violation(rule=self.code, seq=int(event["seq"]), vehicle=vehicle.id, text=text)
 
 
 def _misses(vehicle: Vehicle, record: Record, at: int) -> bool:

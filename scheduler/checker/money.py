@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from scheduler.checker.gate import why_not_home
+from scheduler.checker.lasting import Lasting
 from scheduler.checker.record import MINUTE, Event, Record
 from scheduler.checker.rule import Rule, Violation, kinds
 
@@ -58,23 +59,18 @@ class Unwanted(Rule):
     judges = kinds("TICK")
 
     def __init__(self) -> None:
-        self._since: dict[str, Event] = {}
-        self._told: set[str] = set()
+        self._lasting = Lasting()
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield, at a tick, the vehicles that charge on."""
         if event["k"] != "TICK":
             return
         for vehicle_id in record.present.truths:
-            if record.present.awake(event) <= record.params["T_verify"] or not _unwanted(vehicle_id, record, event):
-                self._since.pop(vehicle_id, None)
-                self._told.discard(vehicle_id)
-                continue
-            since = self._since.setdefault(vehicle_id, event)
-            minutes = (event["t"] - since["t"]) / MINUTE
-            if event["t"] - since["t"] > record.params["T_verify"] and vehicle_id not in self._told:
-                self._told.add(vehicle_id)
-                text = f"charges for {minutes:.0f} min that nothing asks for"
+            awake = record.present.awake(event) > record.params["T_verify"]
+            lasted_ns = self._lasting.lasted(vehicle_id, event, holds=awake and _unwanted(vehicle_id, record, event))
+            if lasted_ns > record.params["T_verify"]:
+                self._lasting.tell(vehicle_id)
+                text = f"charges for {lasted_ns / MINUTE:.0f} min that nothing asks for"
                 yield Violation(rule=self.code, seq=int(event["seq"]), vehicle=vehicle_id, text=text)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scheduler.checker.gate import why_not_home
+from scheduler.checker.lasting import Lasting
 from scheduler.checker.record import FAILED, FUTURE_LIMIT, MINUTE, Event, Record, Vehicle, elapsed
 from scheduler.checker.rule import Rule, Send, SendRule, Violation, kinds
 
@@ -134,43 +135,34 @@ class TargetReached(Rule):
     learns = kinds("LIFE SEND INTENT NOTE OBS NEED OVR MODE")
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Event] = {}
-        self._settled: set[str] = set()
+        self._lasting = Lasting()
 
     def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield the readings that nothing followed in time."""
-        return self._overdue(event, record) if self._waiting else ()
+        return self._overdue(event) if self._lasting else ()
 
-    def _overdue(self, event: Event, record: Record) -> Iterator[Violation]:
-        for vehicle_id, reading in list(self._waiting.items()):
-            if reading.get("run") == event.get("run") and elapsed(reading, event) > STOP_WITHIN:
-                self._settle(vehicle_id)
-                yield self.broken(reading, "at the target, and neither stopped nor excused within 15 min")
+    def _overdue(self, event: Event) -> Iterator[Violation]:
+        for vehicle_id, reading in self._lasting.longer(event, STOP_WITHIN):
+            self._lasting.tell(vehicle_id)
+            yield self.broken(reading, "at the target, and neither stopped nor excused within 15 min")
 
     def learn(self, event: Event, record: Record) -> None:
         """Start to wait at a reading; end with the command, the note, or when nothing is left to stop."""
         if event["k"] == "LIFE":
-            self._waiting.clear()
+            self._lasting.restart()
         elif event.get("v") is not None:
             self._follow(event, record.vehicle(event["v"]), record)
 
     def _follow(self, event: Event, vehicle: Vehicle, record: Record) -> None:
         if _is_answer(event):
-            self._settle(vehicle.id)
+            self._lasting.tell(vehicle.id)
         elif event["k"] == "OBS" and event["ok"]:
-            if not _must_stop(event, vehicle, record):
-                self._waiting.pop(vehicle.id, None)
-                self._settled.discard(vehicle.id)
-            elif vehicle.id not in self._settled:
-                waiting = self._waiting.get(vehicle.id)
-                if waiting is None or waiting.get("run") != event.get("run"):
-                    self._waiting[vehicle.id] = event
+            if _must_stop(event, vehicle, record):
+                self._lasting.begin(vehicle.id, event)
+            else:
+                self._lasting.end(vehicle.id)
         elif event["k"] in {"NEED", "OVR", "MODE"} and not _must_stop(event, vehicle, record):
-            self._waiting.pop(vehicle.id, None)
-
-    def _settle(self, vehicle_id: str) -> None:
-        self._waiting.pop(vehicle_id, None)
-        self._settled.add(vehicle_id)
+            self._lasting.excuse(vehicle.id)
 
 
 def _is_answer(event: Event) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.checker.gate import why_not_home
+from scheduler.checker.lasting import Lasting
 from scheduler.checker.record import FAILED, MINUTE, Event, Record, Vehicle, elapsed
 from scheduler.checker.rule import Rule, Violation, kinds
 from scheduler.checker.stops import PAUSES
@@ -41,21 +42,16 @@ class LatestStart(Rule):
     judges = kinds("TICK")
 
     def __init__(self) -> None:
-        self._since: dict[str, Event] = {}
-        self._told: set[str] = set()
+        self._lasting = Lasting()
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield at a tick every vehicle that waits beyond its latest start, and nothing says why."""
         if event["k"] != "TICK":
             return
         for vehicle in record.vehicles.values():
-            if not _waits(vehicle, record, event) or record.present.awake(event) < AWAKE:
-                self._since.pop(vehicle.id, None)
-                self._told.discard(vehicle.id)
-                continue
-            since = self._since.setdefault(vehicle.id, event)
-            if elapsed(since, event) >= GRACE and vehicle.id not in self._told:
-                self._told.add(vehicle.id)
+            waits = _waits(vehicle, record, event) and record.present.awake(event) >= AWAKE
+            if self._lasting.lasted(vehicle.id, event, holds=waits) >= GRACE:
+                self._lasting.tell(vehicle.id)
                 code = "L3" if vehicle.needs("soc_q") == "unknown" else "L2"
                 text = f"not started {(event['t'] - vehicle.needs('lst')) / MINUTE:.0f} min after the latest start"
                 yield Violation(rule=code, seq=int(event["seq"]), vehicle=vehicle.id, text=text)

@@ -18,7 +18,7 @@ from scheduler.core.errors import ConfigError, StoreDamaged, StoreError
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.model import Home, VehicleState
 from scheduler.core.timeline import nanoseconds
-from scheduler.engine import Alarm, LocalEngine
+from scheduler.engine import Alarm, Flood, LocalEngine
 from scheduler.enode.client import EnodeClient
 from scheduler.enode.connection import Connection
 from scheduler.enode.mistrust import Mistrust
@@ -185,7 +185,8 @@ class App(Tenancy):
         self.enode = EnodeClient(Connection(self.web, account, clock))
         self.provider = EnodeProvider(self.enode, stamp=self._stamp)
         self.journal = Journal(run=self.run, node=self.node)
-        self.engine = LocalEngine(self._drain, clock=clock)
+        pressed = Flood(lambda: self.inbound.counters.deliveries, time=asyncio.get_running_loop().time)
+        self.engine = LocalEngine(self._drain, clock=clock, pressed=pressed)
         self.acts = Acts(
             provider=self.provider, store=self.store, stamp=self._stamp, poke=self.engine.poke, step=self._step
         )

@@ -15,13 +15,31 @@ log = structlog.get_logger()
 
 Drain = Callable[[int], Awaitable[bool]]
 
+REST = 4.0
+"""While deliveries pour in, so many times as long as a drain took is left to them: a drain then finds more at once."""
+
+MOST_REST_S = 1.0
+
+POURING_PER_S = 200.0
+"""More deliveries than this are a flood: no fleet of one daemon has so much to tell for long."""
+
+LOOK_S = 0.05
+
 
 class LocalEngine:
-    """The `Engine` port on one node. Several nodes get a second implementation of the same three methods."""
+    """The `Engine` port on one node. Several nodes get a second implementation of the same three methods.
 
-    def __init__(self, drain: Drain, *, clock: Clock) -> None:
+    Args:
+        drain: runs the cycle for a shard, and tells whether more work waits there.
+        clock: tells how fast its seconds pass.
+        pressed: tells whether deliveries pour in, so that drains must leave them time.
+    """
+
+    def __init__(self, drain: Drain, *, clock: Clock, pressed: Callable[[], bool] = lambda: False) -> None:
         self._drain = drain
         self._clock = clock
+        self._pressed = pressed
+        self._rest_until = 0.0
         self._dirty: set[int] = set()
         self._draining: set[int] = set()
         self._wake = asyncio.Event()
@@ -47,6 +65,7 @@ class LocalEngine:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                await self._give_way()
                 for shard in sorted(self._dirty - self._draining):
                     self._dirty.discard(shard)
                     self._draining.add(shard)
@@ -59,7 +78,13 @@ class LocalEngine:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _give_way(self) -> None:
+        rest_s = self._rest_until - asyncio.get_running_loop().time()
+        if rest_s > 0 and self._pressed():
+            await asyncio.sleep(rest_s)
+
     async def _one(self, shard: int) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             if await self._drain(shard):
                 self._dirty.add(shard)
@@ -67,10 +92,15 @@ class LocalEngine:
             log.exception("shard.failed", shard=shard)
         finally:
             self._draining.discard(shard)
+            self._drained(began)
             if self._dirty:
                 self._wake.set()
             elif not self._draining:
                 self._idle.set()
+
+    def _drained(self, began: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._rest_until = min(max(self._rest_until, now) + REST * (now - began), now + MOST_REST_S)
 
     async def idle(self) -> None:
         """Wait until no shard is dirty or being drained."""
@@ -92,6 +122,32 @@ class LocalEngine:
                 log.exception("job.failed", job=name)
 
         self._jobs.add_job(guarded, "interval", seconds=every_s / self._clock.speed, id=name, replace_existing=True)
+
+
+class Flood:
+    """Tells whether a count grows fast.
+
+    Args:
+        count: what is counted.
+        time: seconds of a clock that never steps.
+    """
+
+    def __init__(self, count: Callable[[], int], *, time: Callable[[], float]) -> None:
+        self._count = count
+        self._time = time
+        self._looked_at = time()
+        self._counted = 0
+        self._pouring = False
+
+    def __call__(self) -> bool:
+        """Tell whether it grew by more than 200 a second since it was last looked at, at most 20 times a second."""
+        now = self._time()
+        since_s = now - self._looked_at
+        if since_s >= LOOK_S:
+            count = self._count()
+            self._pouring = count - self._counted > POURING_PER_S * since_s
+            self._looked_at, self._counted = now, count
+        return self._pouring
 
 
 class Alarm:

@@ -59,7 +59,7 @@ def missed_after_pause(now: Situation) -> Iterator[AlertWish]:
         yield AlertWish(code=CODE, text="A departure was missed after a pause of ours.", severity="critical")
     elif late and stop is not None:
         text = f"{_amounts(late[0], now)}, for charging was paused at {stop.sent_at:%Y-%m-%dT%H:%MZ} to go on in time."
-        yield AlertWish(code=CODE, text=text, severity="critical")
+        yield AlertWish(code=CODE, text=text, severity="critical", cause=f"{late[0].due_at:%Y-%m-%dT%H:%MZ}")
 
 
 def _amounts(target: Overdue, now: Situation) -> str:

@@ -14,6 +14,10 @@ class Mirror:
         self._shards: dict[int, dict[int, InboxRow]] = {}
         self._shard_of: dict[int, int] = {}
 
+    def __len__(self) -> int:
+        """Return how much work there is."""
+        return len(self._shard_of)
+
     def add(self, rows: Iterable[InboxRow]) -> None:
         """Add work that has become durable."""
         for row in rows:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from scheduler.core.command import Command
-from scheduler.core.errors import StoreDamaged, StoreError
+from scheduler.core.errors import StoreBusy, StoreDamaged, StoreError
 from scheduler.core.feeds import PriceSeries
 from scheduler.core.timeline import nanoseconds
 from scheduler.ports import (
@@ -34,6 +34,9 @@ from storage.statements import PRUNE_AT_ONCE, Query, Statements
 from storage.writer import Writer
 
 R = TypeVar("R")
+
+EVENTS_MAX = 50_000
+"""Events that may wait for their drain, about 2 KB each in memory. Who sends more is told to send them again."""
 
 PAGE = 200
 """Decisions read at once."""
@@ -113,7 +116,13 @@ class SqlStore:
     # --- work
 
     async def put(self, work: Sequence[Inbound]) -> int:
-        """Store work durably; a row whose key was seen before is dropped. Returns how many were new."""
+        """Store work durably; a row whose key was seen before is dropped. Returns how many were new.
+
+        Raises:
+            StoreBusy: too many events wait to be done. What we found or a person wishes is always taken.
+        """
+        if len(self._mirror) + len(work) > EVENTS_MAX and all(one.kind == "event" for one in work):
+            raise StoreBusy(f"{EVENTS_MAX} events wait to be looked at")
         ids = range(self._next_id, self._next_id + len(work))
         self._next_id += len(work)
         stored = [InboxRow(id=row_id, work=one) for row_id, one in zip(ids, work, strict=True)]

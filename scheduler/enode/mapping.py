@@ -46,6 +46,9 @@ _NOT_CHARGING = frozenset(
         Delivery.DISCHARGING,
     }
 )
+_any = msgspec.json.Decoder()
+_sorted = msgspec.json.Encoder(order="sorted")
+
 _OUTCOMES = {
     "CONFIRMED": Outcome.CONFIRMED,
     "FAILED": Outcome.FAILED,
@@ -202,7 +205,7 @@ def charging_of(said: bool | None, delivery: Delivery, *, spoilt: bool = False) 
 def digest_of(raw: bytes | msgspec.Raw) -> str:
     """Return the SHA-256 of the JSON's content, whatever its spacing and order of members, in hexadecimal."""
     try:
-        canonical = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+        canonical = _sorted.encode(_any.decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         canonical = bytes(raw)
     return hashlib.sha256(canonical).hexdigest()

@@ -42,6 +42,7 @@ from scheduler.loop.feed import Feed
 from scheduler.loop.herald import Herald
 from scheduler.loop.inbound import WebhookPath
 from scheduler.loop.journal import Journal
+from scheduler.loop.last_run import LastRun
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
@@ -134,6 +135,7 @@ class App(Tenancy):
             {"k": "LIFE", "op": "start", "version": __version__},
             alerts=await self._taken_over(),
         )
+        await self.last_run.begin()
         await self.loop.load()
         await self.prices.load()
         await self.calendars.load()
@@ -233,7 +235,8 @@ class App(Tenancy):
                 "CALENDAR_UNREAD": lambda told: self.calendars.missing(told=told),
             },
         )
-        self.pulse.also = self.keeper.alerts
+        self.last_run = LastRun(store=self.store, clock=clock)
+        self.pulse.also = lambda: (*self.keeper.alerts(), *self.last_run.alerts())
         self.poller = Poller(
             loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at
         )
@@ -404,6 +407,7 @@ class App(Tenancy):
                 log.warning("car.held", vehicle_id=state.vehicle_id, latest_start=self._latest_start(state))
             with contextlib.suppress(StoreError):
                 await self.pulse.write({"k": "LIFE", "op": "stop"}, alerts=alerts)
+                await self.last_run.end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.herald.tell(), LAST_WORDS_S)
         while self._cleanups:

@@ -39,6 +39,7 @@ CODES = {
     "STORE_LOG_LARGE": "the database's log grows, since somebody reads without an end",
     "STORE_RECOVERED": "the database was damaged, and what it knew last is forgotten",
     "PLUGIN_SET_ASIDE": "a policy could not speak",
+    "ENDED_UNEXPECTEDLY": "the daemon was ended by something else than its stop",
     "HELD_WHILE_STOPPING": "the daemon stopped while it was holding a car",
     "FOREIGN_CONTROLLER": "another controller holds the car",
     "UNLISTED_CHARGER": "the car is plugged in at a charger that the home does not list",

@@ -22,6 +22,7 @@ SEVERITY = {
     "PRICE_SOURCE_DOWN": "warning",
     "CALENDAR_UNREAD": "warning",
     "STORE_LOG_LARGE": "warning",
+    "ENDED_UNEXPECTEDLY": "warning",
 }
 """How grave an alert of the daemon's own is, where it is not critical."""
 

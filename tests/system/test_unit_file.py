@@ -94,6 +94,8 @@ def settings(text: str) -> dict[str, dict[str, list[str]]]:
         ("Service", "Restart", ["on-failure"]),
         ("Service", "RestartSec", ["10"]),
         ("Service", "RestartPreventExitStatus", ["65 78"]),
+        ("Service", "MemoryMax", ["512M"]),
+        ("Service", "OOMPolicy", ["kill"]),
         ("Service", "DynamicUser", ["yes"]),
         ("Service", "StateDirectory", ["kwhen"]),
         ("Service", "RuntimeDirectory", ["kwhen"]),

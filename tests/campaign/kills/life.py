@@ -174,19 +174,15 @@ class Life:
     async def _terminate(self, child: Child, step: Step) -> None:
         """X01: it stops in time and in order, however young it is; or is killed while it does."""
         child.signal(signal.SIGTERM)
-        if await child.wait(step.lag_s if step.kind == "term-kill" else STOPPED_S):
-            # one that has no handler yet dies of the signal, as any process does
-            young = child.status == -signal.SIGTERM
-            self._died(child, "term", expected=-signal.SIGTERM if young else 0)
-            return
-        if step.kind == "term":
-            self.outcome.faults.append(f"X01: not stopped {STOPPED_S:.0f} s after SIGTERM")
-        child.signal(signal.SIGKILL)
-        await child.ended.wait()
-        if child.status == 0:  # it was quicker than the second signal
-            self._died(child, "term", expected=0)
-        else:
+        if not await child.wait(step.lag_s if step.kind == "term-kill" else STOPPED_S):
+            if step.kind == "term":
+                self.outcome.faults.append(f"X01: not stopped {STOPPED_S:.0f} s after SIGTERM")
+            child.signal(signal.SIGKILL)
+            await child.ended.wait()
+        if child.status == -signal.SIGKILL:
             self._died(child, step.kind, expected=-signal.SIGKILL)
+        else:  # one that has no handler yet dies of the signal, as any process does
+            self._died(child, "term", expected=-signal.SIGTERM if child.status == -signal.SIGTERM else 0)
 
     def _died(self, child: Child, kind: str, *, expected: int) -> None:
         faults = self.outcome.faults

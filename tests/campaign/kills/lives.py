@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.campaign.kills.life import Life
 
-A_LIFE = 40
+A_LIFE = 50
 """Kills in one life; what is interrupted within a life is lived again."""
 
 COUNTED = ("commands", "sends", "actions", "events", "overrides", "sessions", "lines", "runs")

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from scheduler.core.command import Action, Command, CommandState, Why
+from scheduler.core.command import Action, Command, CommandState, Failure, Why
 from scheduler.core.cycle import Gone, Lost, observe, situation_of
 from scheduler.core.decide import decide
 from scheduler.core.feeds import PriceSeries, StandIn
@@ -160,6 +160,18 @@ def test_a_refresh_is_remembered_and_told():
     assert settled.refresh
     assert settled.state.refreshed_at == NOW
     assert "REFRESH" in kinds(settled)
+
+
+@pytest.mark.parametrize(("delivery", "asked"), [(Delivery.STOPPED, True), (Delivery.COMPLETE, False)])
+def test_a_car_that_was_not_as_thought_is_asked_anew_unless_it_rests(delivery, asked):
+    now = scene()
+    seen = replace(now.observation, charge=replace(now.observation.charge, delivery=delivery))
+    failed = Command(
+        id="c", vehicle_id="car", action=Action.START, why=Why.PLAN, state=CommandState.FAILED, sent_at=NOW - MIN,
+        epoch=1, ended_at=NOW, failure=Failure(type="FAILED_PRECONDITION"),
+    )  # fmt: skip
+    settled = turn(replace(now, observation=seen, recent=(failed,)))
+    assert settled.refresh is asked
 
 
 # What is told, once

@@ -14,7 +14,7 @@ from aiohttp.web import Application
 
 from scheduler import __version__, notify
 from scheduler.config import Settings, calendar_sources, installed, posts_of, price_feeds, warnings
-from scheduler.core.errors import ConfigError, StoreDamaged, StoreError
+from scheduler.core.errors import ConfigError, ProviderUnauthorized, StoreDamaged, StoreError
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.model import Home, VehicleState
 from scheduler.core.timeline import nanoseconds
@@ -184,7 +184,7 @@ class App(Tenancy):
             client_id=settings.enode.client_id,
             client_secret=settings.enode.client_secret.reveal(),
         )
-        self.enode = EnodeClient(Connection(self.web, account, clock))
+        self.enode = EnodeClient(Connection(self.web, account, clock, on_refused=self._refused))
         self.provider = EnodeProvider(self.enode, stamp=self._stamp)
         self.journal = Journal(run=self.run, node=self.node)
         pressed = Flood(lambda: self.inbound.counters.deliveries, time=asyncio.get_running_loop().time)
@@ -275,6 +275,10 @@ class App(Tenancy):
         given = (self.settings.webhook.secret, self.settings.webhook.previous_secret)
         secret, previous = ("" if one is None else one.reveal() for one in given)
         await self.signing.load(secret, previous)
+
+    def _refused(self, error: ProviderUnauthorized) -> None:
+        """Note that our credentials are refused, whatever it was that asked (S24)."""
+        self.acts.health.bad(self._stamp(), error)
 
     def _reread_vehicles(self) -> None:
         self.poller.forget()

@@ -164,6 +164,7 @@ class Tenancy(Faces):
         if b":discovered" in event.payload or b":deleted" in event.payload:
             self.acts.spawn(self._changed(event.user_id))
         elif b"credentials:invalidated" in event.payload:
+            self.credentials.suspect(event.user_id)
             self.acts.spawn(self._check_accounts())
 
     async def _changed(self, user_id: str) -> None:

@@ -1,7 +1,7 @@
 """One authorised request to Enode, and what each status means to the caller."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
@@ -57,11 +57,13 @@ class Connection:
         *,
         parallel: int = PARALLEL,
         reads_per_s: float = READS_PER_S,
+        on_refused: Callable[[ProviderUnauthorized], None] = lambda _: None,
     ) -> None:
         self._web = web
         self._account = account
         self._clock = clock
         self._tokens = Tokens(web, account, clock)
+        self._tokens.on_refused = on_refused
         self._lanes = {lane: asyncio.Semaphore(parallel) for lane in Lane}
         self._read_gap_ns = round(1e9 / reads_per_s)
         self._next_read_ns = 0

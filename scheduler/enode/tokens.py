@@ -6,6 +6,7 @@ person's.
 
 import asyncio
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, Self
@@ -78,6 +79,7 @@ class Tokens:
         self._renew_at_ns = 0
         self._refused_until_ns = 0
         self._refusal = ""
+        self.on_refused: Callable[[ProviderUnauthorized], None] = lambda _: None
         self._failed_ns = -1
         self._failure = ""
         web.redact.add(account.client_secret)
@@ -120,6 +122,7 @@ class Tokens:
 
     def _refuse(self, text: str, wait_s: float) -> None:
         self._refusal = text
+        self.on_refused(ProviderUnauthorized(text))
         self._refused_until_ns = self._clock.monotonic_ns() + round(wait_s * 1e9)
 
     async def _fetch(self) -> str:

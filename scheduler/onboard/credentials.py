@@ -57,6 +57,10 @@ class Credentials:
         """Look at every user of a home whose account could not be read yet."""
         await self.check([home.user_id for home in self._homes() if self._accounts.age(home.user_id) is None])
 
+    def suspect(self, user_id: str) -> None:
+        """Have a user's account read at the next check: an event says that one of its vendors refuses."""
+        self._broken = self._broken | {user_id}
+
     async def _tried(self, user_id: str) -> None:
         try:
             await self._check(user_id)

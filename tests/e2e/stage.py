@@ -91,6 +91,7 @@ class Setup:
     network_first_up_after_s: float = 0.0
     grams: list[float] | None = None  # of CO2 per kWh in each hour of the day in UTC: a source of carbon, from a file
     per_tonne: float = 0.0  # what its policy says a tonne is worth
+    stand_in: bool = False  # whether the file of prices stands in for the service
 
 
 class Stage:
@@ -368,6 +369,9 @@ class Stage:
         yield f'[storage]\nurl = "{setup.storage.format(self.directory)}"'
         yield f'[[prices]]\nname = "market"\nsource = "{setup.prices}"'
         yield from (f"{name} = {json.dumps(value)}" for name, value in self._source().items())
+        if setup.stand_in:
+            yield f'stand_in = "spare"\n[[prices]]\nname = "spare"\nsource = "file"\npath = "{self.price_file}"'
+            yield 'currency = "EUR"\nunit = "kWh"'
         if setup.grams is not None:
             yield f'[[prices]]\nname = "grid"\nsource = "file"\npath = "{self.carbon_file}"'
         yield f'[[home]]\nid = "home"\nuser_id = "user"\ntimezone = "{setup.timezone}"\ncurrency = "{self.currency}"'

@@ -21,7 +21,7 @@ from tests.fuzz.worker import Task
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "fuzz"
 
-SOAKED = 0.6
+SOAKED = 0.75
 """Of a target's share so much is soaked; the rest is what the coverage-guided fuzzer makes."""
 
 MOST_RSS = 8 * 1024 * 1024

@@ -6,6 +6,8 @@ Randomness comes from a `random.Random`, so that a seed makes the same mutations
 import json
 import re
 from collections.abc import Sequence
+from copy import deepcopy
+from json.encoder import encode_basestring_ascii
 from random import Random
 from typing import Any
 
@@ -74,26 +76,27 @@ def spoilt(target: Target, data: bytes, rnd: Random, others: Sequence[bytes] = (
         head = head[:at] + bytes([rnd.randrange(256)]) + head[at + 1 :]
         if rnd.random() < 0.7:
             return head + rest
-    for _ in range(rnd.choice((1, 1, 1, 2, 2, 3, 4))):
-        other = rnd.choice(others)[target.head :] if others and rnd.random() < 0.15 else b""
-        if target.form == "json" and rnd.random() < 0.93:
-            rest = spoilt_json(rest, rnd, other)
-        elif target.form == "bytes" or rnd.random() < 0.15:
+    times = rnd.choice((1, 1, 1, 2, 2, 3, 4))
+    other = rnd.choice(others)[target.head :] if others and rnd.random() < 0.15 else b""
+    if target.form == "json" and rnd.random() < 0.93:
+        return head + spoilt_json(rest, rnd, other, times=times)[:LARGEST]
+    for _ in range(times):
+        if target.form != "text" or rnd.random() < 0.15:
             rest = spoilt_bytes(rest, rnd)
         else:
             rest = spoilt_text(rest, rnd, target.words, other)
     return head + rest[:LARGEST]
 
 
-def spoilt_json(data: bytes, rnd: Random, other: bytes = b"") -> bytes:
-    """Return JSON with one node of its tree spoilt; what is no JSON is changed as bytes."""
+def spoilt_json(data: bytes, rnd: Random, other: bytes = b"", *, times: int = 1) -> bytes:
+    """Return JSON with nodes of its tree spoilt; what is no JSON is changed as bytes."""
     try:
         tree = json.loads(data, object_pairs_hook=Members)
         node = json.loads(other, object_pairs_hook=Members) if other else None
         box = [tree]
-        places = list(_places(box))
-        inside, at = rnd.choice(places)
-        _change(inside, at, rnd, node)
+        for _ in range(times):
+            if places := _places(box):
+                _change(*rnd.choice(places), rnd, deepcopy(node))  # put into itself it would have no end
         return written(box[0]).encode("utf-8", "surrogatepass") if box else b""
     except (ArithmeticError, ValueError, RecursionError):  # no JSON, or a number that is too large to change
         return spoilt_bytes(data, rnd)
@@ -154,15 +157,14 @@ def _hostile(value: Any, rnd: Random) -> Any:
 
 def written(value: Any) -> str:
     """Return a tree as JSON text, `Raw` pieces as they stand."""
-    match value:
-        case Raw():
-            return str.__str__(value)
-        case Members():
-            return "{" + ",".join(f"{json.dumps(name)}:{written(one)}" for name, one in value) + "}"
-        case list():
-            return "[" + ",".join(map(written, value)) + "]"
-        case _:
-            return json.dumps(value)
+    kind = type(value)
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if kind is Members:
+        return "{" + ",".join([f"{encode_basestring_ascii(name)}:{written(one)}" for name, one in value]) + "}"
+    if kind is list:
+        return "[" + ",".join(map(written, value)) + "]"
+    return str(value) if kind is Raw else json.dumps(value)
 
 
 def spoilt_text(data: bytes, rnd: Random, words: Sequence[bytes], other: bytes = b"") -> bytes:

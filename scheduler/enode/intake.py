@@ -1,7 +1,7 @@
 """What deliveries bring is gathered and made durable together: one commit answers all that came with it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,13 +28,20 @@ class _Waiting:
             self.kept.set_exception(error)
 
 
+def _end(gathered: Iterable[_Waiting], error: Exception | None = None) -> None:
+    for one in gathered:
+        one.end(error)
+
+
 class Intake:
     """Hands work to the sink: all of one turn of the event loop in one call, under one deadline.
+
+    A call that is not over by then goes on: what it keeps late is counted, and is a duplicate when it is sent again.
 
     Args:
         sink: makes work durable and returns how much of it was new; raises StoreError.
         count: told how much of a call was new.
-        patience_s: how long one call may take [s].
+        patience_s: how long a delivery waits for its call [s].
     """
 
     def __init__(self, sink: Sink, *, count: Callable[[int], None], patience_s: Callable[[], float]) -> None:
@@ -60,12 +67,13 @@ class Intake:
         call.add_done_callback(self._calls.discard)
 
     async def _keep(self, gathered: Sequence[_Waiting]) -> None:
+        given_up = asyncio.get_running_loop().call_later(self._patience_s(), _end, gathered, TimeoutError("the sink"))
         try:
-            async with asyncio.timeout(self._patience_s()):
-                await self._together(gathered)
+            await self._together(gathered)
         except Exception as error:  # noqa: BLE001 - each waits for an answer, whatever the sink raised
-            for one in gathered:
-                one.end(error)
+            _end(gathered, error)
+        finally:
+            given_up.cancel()
 
     async def _together(self, gathered: Sequence[_Waiting]) -> None:
         try:
@@ -78,8 +86,7 @@ class Intake:
             await self._apart(gathered)
             return
         self._count(new)
-        for one in gathered:
-            one.end()
+        _end(gathered)
 
     async def _apart(self, gathered: Sequence[_Waiting]) -> None:
         """Keep each by itself: what cannot be stored takes no neighbour with it."""

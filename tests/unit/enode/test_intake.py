@@ -86,12 +86,15 @@ async def test_other_trouble_is_everyones_and_is_not_tried_again(trouble):
     assert (sink.calls, counted) == ([["a", "b"]], [])
 
 
-async def test_a_sink_that_hangs_is_given_up_for_all():
+async def test_a_sink_that_hangs_is_given_up_for_all_and_what_it_keeps_late_is_counted():
     sink = Sink()
     sink.gate = asyncio.Event()
-    taking, counted = intake(sink, patience_s=0.01)
+    counted: asyncio.Queue[int] = asyncio.Queue()
+    taking = Intake(sink.put, count=counted.put_nowait, patience_s=lambda: 0.01)
     assert [type(one) for one in await together(taking, "a", "b")] == [TimeoutError, TimeoutError]
-    assert counted == []
+    assert counted.empty()
+    sink.gate.set()
+    assert await counted.get() == 2
 
 
 async def test_who_no_longer_waits_is_no_trouble_to_the_others():

@@ -22,6 +22,7 @@ from aiohttp import web
 VEHICLES = 10
 SECRET = "a-secret-of-the-bench-only-0123456789"
 PATIENCE_S = 20.0
+TICK_S = 2
 
 CONFIG = """
 socket = "{folder}/kwhen.sock"
@@ -41,7 +42,7 @@ level = "error"
 [control]
 t_stable_s = 0
 t_unplug_min = 0
-t_tick_s = 2
+t_tick_s = {tick_s}
 n_hour = 60
 n_day = 500
 [[home]]
@@ -67,24 +68,37 @@ charge_power_kw = 7
 """
 
 
-def vehicle_json(number: int, state: str) -> dict[str, Any]:
-    """Return a vehicle as Enode tells it, true just now."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: TID251
-    plugged = state != "UNPLUGGED"
-    able = {"isCapable": True, "interventionIds": []}
+def vehicle_json(number: int, state: str, *, at: datetime | None = None, soc_pct: int = 40) -> dict[str, Any]:
+    """Return a vehicle as Enode tells it, with all its members, true at an instant (by default just now)."""
+    now = zulu(at or datetime.now(UTC))  # noqa: TID251
+    plugged, charging = state != "UNPLUGGED", state == "PLUGGED_IN:CHARGING"
+    able, unable = {"isCapable": True, "interventionIds": []}, {"isCapable": False, "interventionIds": []}
     return {
         "id": f"car{number}", "userId": "user", "vendor": "TESLA", "lastSeen": now, "isReachable": True,
-        "information": {"vin": None, "brand": "B", "model": "M", "year": 2024, "displayName": f"Car {number}"},
+        "information": {
+            "vin": f"5YJ3E1EA0KF{number:06}", "brand": "Tesla", "model": "Model 3", "year": 2024,
+            "displayName": f"Car {number}",
+        },
         "chargeState": {
-            "batteryLevel": 40, "batteryCapacity": 60, "isPluggedIn": plugged,
-            "isCharging": state == "PLUGGED_IN:CHARGING", "isFullyCharged": False, "chargeLimit": 90,
-            "chargeRate": 7.0 if state == "PLUGGED_IN:CHARGING" else None, "lastUpdated": now,
+            "batteryLevel": soc_pct, "range": soc_pct * 4, "isPluggedIn": plugged, "isCharging": charging,
+            "isFullyCharged": False, "batteryCapacity": 60, "chargeLimit": 90, "chargeRate": 7.0 if charging else None,
+            "chargeTimeRemaining": 126 if charging else None, "lastUpdated": now, "maxCurrent": 16,
             "powerDeliveryState": state, "pluggedInChargerId": f"charger{number}" if plugged else None,
         },
-        "location": {"id": "place", "latitude": 59.9, "longitude": 10.7, "lastUpdated": now},
-        "capabilities": {"startCharging": able, "stopCharging": able, "chargeState": able, "location": able},
-        "scopes": [],
+        "smartChargingPolicy": {"isEnabled": False, "deadline": None, "minimumChargeLimit": 0},
+        "odometer": {"distance": 12345.6, "lastUpdated": now},
+        "capabilities": {
+            "information": able, "chargeState": able, "location": able, "odometer": able, "setMaxCurrent": unable,
+            "startCharging": able, "stopCharging": able, "smartCharging": unable,
+        },
+        "scopes": ["vehicle:control:charging", "vehicle:read:data", "vehicle:read:location"],
+        "location": {"id": "place", "latitude": 59.9165, "longitude": 10.7582, "lastUpdated": now},
     }  # fmt: skip
+
+
+def zulu(at: datetime) -> str:
+    """Return an instant as Enode writes it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Provider:
@@ -159,9 +173,9 @@ def delivery(number: int, state: str, port: int) -> bytes:
     return head.encode() + body
 
 
-async def until(ask: Any, what: str) -> None:
+async def until(ask: Any, what: str, *, patience_s: float = PATIENCE_S) -> None:
     """Wait for a condition, bounded."""
-    end = time.perf_counter() + PATIENCE_S
+    end = time.perf_counter() + patience_s
     while not await ask():
         assert time.perf_counter() < end, f"waited too long: {what}"
         await asyncio.sleep(0.005)
@@ -185,7 +199,8 @@ async def running(provider: Provider) -> AsyncIterator[tuple[int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "kwhen.toml"
         config.write_text(CONFIG.format(
-            folder=folder, url=url, port=port, chargers=", ".join(f'"charger{n}"' for n in range(VEHICLES)),
+            folder=folder, url=url, port=port, tick_s=TICK_S,
+            chargers=", ".join(f'"charger{n}"' for n in range(VEHICLES)),
             vehicles="".join(VEHICLE.format(n=n) for n in range(VEHICLES)),
         ))  # fmt: skip
         environ = os.environ | {"KWHEN_ENODE__CLIENT_SECRET": "bench-client-secret", "KWHEN_WEBHOOK__SECRET": SECRET}
@@ -198,6 +213,15 @@ async def running(provider: Provider) -> AsyncIterator[tuple[int, str]]:
             daemon.terminate()
             daemon.wait()
             await runner.cleanup()
+
+
+async def counted(path: str) -> dict[str, int]:
+    """Return what the daemon has counted since its start, by name."""
+    connector = aiohttp.UnixConnector(path=path)
+    async with aiohttp.ClientSession(connector=connector) as api, api.get("http://kwhen/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    parts = (line.split() for line in lines if line.startswith("kwhen_") and "_total " in line)
+    return {name.removeprefix("kwhen_").removesuffix("_total"): int(float(value)) for name, value in parts}
 
 
 async def _ready(path: str) -> None:

@@ -90,7 +90,8 @@ class Keeper:
         return run
 
     async def _looked_at(self, files: Safekeeping, node: str) -> int:
-        notify.notify(notify.extended(LOOKING_S))
+        if files.suspected():
+            notify.notify(notify.extended(LOOKING_S))
         at = self._clock.now()  # a hurried clock is read on the loop's thread alone
         looked = await asyncio.to_thread(lambda: files.look(at=at))
         if looked is not None:

@@ -86,6 +86,10 @@ class Safekeeping:
         with contextlib.suppress(OSError):
             self._write(msgspec.structs.replace(self._record(), suspected=found))
 
+    def suspected(self) -> str:
+        """Return what the last run found; empty where it found nothing. Then `look` may take long."""
+        return self._record().suspected
+
     def look(self, *, at: datetime) -> Recovery | None:
         """Finish what was broken off, and look at what was suspected; return the recovery if that came of it.
 

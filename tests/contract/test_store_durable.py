@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from storage.postgres import PostgresDatabase
 from storage.sqlite import SqliteDatabase, driver
 from storage.statements import Statements
 from storage.tables import Row
+from tests.conftest import CHECKOUT
 from tests.contract.conftest import FixedClock
 from tests.contract.store_engines import BOTH, SHARD, execute, file_of, running, store_on
 from tests.contract.store_values import event, everything, first, inbound, session
@@ -203,6 +207,34 @@ async def test_an_upgrade_that_fails_leaves_nothing_of_it(database_url, tmp_path
         assert len(await store.journal()) == 2
     with pytest.raises((driver.Error, psycopg.Error)):
         execute(database_url, "SELECT * FROM half")
+
+
+async def test_b07_an_upgrade_that_is_killed_leaves_nothing_of_it(database_url, tmp_path):
+    """In the middle of it, with everything changed and nothing committed; the next start does it again, and whole."""
+    async with running(store_on(database_url)) as store:
+        await store.commit(everything())
+    body = (
+        'op.create_table("half", sa.Column("id", sa.Integer(), primary_key=True))\n'
+        'op.execute("DELETE FROM journal")\n'
+        "import os, signal\n"
+        'os.environ.get("KILLED") and os.kill(os.getpid(), signal.SIGKILL)'
+    )
+    planted = with_migration(tmp_path / "planted", body)
+    child = (
+        "import sys; from pathlib import Path; from storage.migrate import Migrations; from storage.sqlite import *\n"
+        "at, *homes = map(Path, sys.argv[1:])\n"
+        "SqliteDatabase(at, migrations=Migrations(*homes)).prepare(exclusive=True)"
+    )
+    command = [sys.executable, "-c", child, str(file_of(database_url)), *map(str, planted.directories)]
+    there = {**os.environ, "KILLED": "1"}
+    killed = await asyncio.to_thread(subprocess.run, command, cwd=CHECKOUT, env=there, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    async with running(store_on(database_url)) as store:
+        assert len(await store.journal()) == 2
+    with pytest.raises(driver.Error):
+        execute(database_url, "SELECT * FROM half")
+    database_with(database_url, planted).prepare(exclusive=True)
+    assert execute(database_url, "SELECT (SELECT count(*) FROM half), (SELECT count(*) FROM journal)") == [(0, 0)]
 
 
 @BOTH

@@ -90,6 +90,7 @@ def test_a_finding_is_one():
     assert tried(target, b"fine") is None
 
 
+@pytest.mark.timeout(600)  # 15 s of work, most of it instrumenting; much longer where the machine is busy
 @pytest.mark.skipif(not campaign.has_fuzzer(), reason="atheris has no wheel for this Python and machine")
 def test_the_coverage_guided_fuzzer_finds_nothing_in_a_short_run(tmp_path):
     shares = campaign.shares(TARGETS.values(), INPUTS, least=40)

@@ -1,0 +1,127 @@
+"""Run, replay, shrink and sum up lives: `python -m tests.campaign --help`."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import count, islice
+from pathlib import Path
+
+from tests.campaign.drawing import draw
+from tests.campaign.ledger import Ledger, summary
+from tests.campaign.life import live
+from tests.campaign.markets import data_folder
+from tests.campaign.outcome import Outcome
+from tests.campaign.script import Script, read, written
+from tests.campaign.shrinking import shrunk
+
+LEDGER = Path("build/campaign/ledger.jsonl")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 when a rule was broken."""
+    chosen = _parser().parse_args(arguments)
+    status: int = chosen.do(chosen)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="live through so many vehicle-days, going on where the ledger ends")
+    run.add_argument("--vehicle-days", type=int, default=1000)
+    run.add_argument("--fidelity", choices=("memory", "full"), default="memory")
+    run.add_argument("--first-seed", type=int, default=1)
+    run.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    run.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of real time")
+    run.add_argument("--ledger", type=Path, default=LEDGER)
+    run.set_defaults(do=_run)
+    one = commands.add_parser("replay", help="live through one life again, by its seed or its file")
+    one.add_argument("life", help="a seed, or a file that `shrink` wrote")
+    one.add_argument("--fidelity", choices=("memory", "full"), default="memory")
+    one.set_defaults(do=_replay)
+    small = commands.add_parser("shrink", help="find a short life that breaks the same rule")
+    small.add_argument("life")
+    small.add_argument("--rule", default="")
+    small.add_argument("--out", type=Path, required=True)
+    small.set_defaults(do=_shrink)
+    told = commands.add_parser("report", help="sum up a ledger as JSON")
+    told.add_argument("--ledger", type=Path, default=LEDGER)
+    told.set_defaults(do=_report)
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    ledger = Ledger(chosen.ledger)
+    lived = [one for one in ledger.outcomes() if one.fidelity == chosen.fidelity]
+    done = {one.seed for one in lived}
+    days = sum(one.vehicle_days for one in lived)
+    until_s = None if chosen.minutes is None else time.monotonic() + 60 * chosen.minutes
+    seeds = (seed for seed in count(chosen.first_seed) if seed not in done)
+    good = all(one.good for one in lived)
+    for outcome in _lives(seeds, chosen, days, until_s):
+        ledger.enter(outcome)
+        days += outcome.vehicle_days
+        good = good and outcome.good
+        print(_line(outcome, days), flush=True)
+    return 0 if good else 1
+
+
+def _lives(seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s: float | None) -> Iterator[Outcome]:
+    """Yield lives as they end, until there are enough vehicle-days or the time is over."""
+    with ProcessPoolExecutor(chosen.workers, max_tasks_per_child=20) as pool:
+        under_way = {pool.submit(_lived, seed, chosen.fidelity) for seed in islice(seeds, chosen.workers)}
+        while under_way:
+            ended = next(as_completed(under_way))
+            under_way.discard(ended)
+            outcome = ended.result()
+            days += outcome.vehicle_days
+            expected = sum(outcome.vehicle_days for _ in under_way)
+            if days + expected < chosen.vehicle_days and (until_s is None or time.monotonic() < until_s):
+                under_way.add(pool.submit(_lived, next(seeds), chosen.fidelity))
+            yield outcome
+
+
+def _lived(seed: int, fidelity: str) -> Outcome:
+    return live(draw(seed, folder=data_folder()), fidelity)
+
+
+def _line(outcome: Outcome, days: int) -> str:
+    rules = sorted({violation["rule"] for violation in outcome.violations})
+    speed = outcome.vehicle_days / max(outcome.cpu_s, 0.01)
+    wrong = f" BROKEN {' '.join(rules)} away={outcome.away} failed={outcome.turns_failed}" if not outcome.good else ""
+    return f"{days:7} vehicle-days · seed {outcome.seed} · {outcome.commands} commands · {speed:.1f}/s{wrong}"
+
+
+def _script(name: str) -> Script:
+    return draw(int(name), folder=data_folder()) if name.isdecimal() else read(Path(name).read_bytes())
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    outcome = live(_script(chosen.life), chosen.fidelity)
+    for violation in outcome.violations:
+        print(json.dumps(violation))
+    print(_line(outcome, outcome.vehicle_days))
+    return 0 if outcome.good else 1
+
+
+def _shrink(chosen: argparse.Namespace) -> int:
+    small = shrunk(_script(chosen.life), rule=chosen.rule, say=lambda text: print(text, flush=True))
+    if small is None:
+        print("nothing is broken in this life")
+        return 1
+    chosen.out.write_bytes(written(small))
+    print(f"written to {chosen.out}: replay it with `python -m tests.campaign replay {chosen.out}`")
+    return 0
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    print(json.dumps(summary(Ledger(chosen.ledger).outcomes()), indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

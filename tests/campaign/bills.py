@@ -1,0 +1,146 @@
+"""What sessions cost, what they would have cost on arrival, and the least they could have cost.
+
+The optimum knows what the daemon could know: sessions are compared whose prices were all published at the plug-in, up
+to the first departure, and that nothing but us ended. It has the same rules to keep: it begins after the same settling,
+charges to the minimum at once, keeps the reserve before the departure, and takes the energy that was taken, at the
+session's full power. It may pause as often as it likes, so that it is a bound, not a plan. The free optimum keeps no
+reserve and no minimum: between the two lies the price of safety.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from simulator.instants import next_departure
+from simulator.market import Slot, Zone, delivery_day
+from simulator.vehicle import Vehicle
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+RESERVE = timedelta(minutes=30)  # R_out
+SETTLING = timedelta(minutes=2)  # a plug has to last, and the command has to arrive
+LEAST_KWH = 0.5
+EFFICIENCY = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A true session at home. `trace` are spans with the power drawn [kW]."""
+
+    plugged_at: datetime
+    unplugged_at: datetime
+    trace: tuple[tuple[datetime, datetime, float], ...]
+    kw: float
+    soc_pct: float
+    capacity_kwh: float
+    departure_at: datetime | None
+    minimum_pct: float
+
+    @property
+    def kwh(self) -> float:
+        """What was drawn."""
+        return sum((end - start) / HOUR * kw for start, end, kw in self.trace)
+
+    @property
+    def first_kwh(self) -> float:
+        """What it takes from the plug-in up to the minimum."""
+        return max(0.0, self.minimum_pct - self.soc_pct) / 100 * self.capacity_kwh / EFFICIENCY
+
+
+class Market:
+    """True prices, slot by slot, for as long as a life lasts and some days more."""
+
+    def __init__(self, zone: Zone, start_at: datetime, days: int) -> None:
+        first = delivery_day(start_at) - DAY
+        slots = [slot for n in range(days + 9) for slot in zone.prices(first + n * DAY)]
+        self._slots: Sequence[Slot] = slots
+        self._starts = [slot.start for slot in slots]
+        self._zone = zone
+
+    def between(self, start: datetime, end: datetime) -> Iterator[tuple[float, float]]:
+        """Yield hours and price of every slot, or part of one, in a span. Gaps yield nothing."""
+        for slot in self._slots[max(0, bisect_right(self._starts, start) - 1) :]:
+            if slot.start >= end:
+                return
+            hours = (min(slot.end, end) - max(slot.start, start)) / HOUR
+            if hours > 0:
+                yield hours, slot.per_kwh
+
+    def cost(self, start: datetime, end: datetime, kw: float) -> float:
+        """Return what a power costs over a span."""
+        return sum(hours * kw * per_kwh for hours, per_kwh in self.between(start, end))
+
+    def least(self, start: datetime, end: datetime, *, kw: float, kwh: float) -> float | None:
+        """Return the least that so much energy can cost in a span; None where it does not fit."""
+        cost = 0.0
+        for per_kwh, hours in sorted((per_kwh, hours) for hours, per_kwh in self.between(start, end)):
+            taken = min(kwh, hours * kw)
+            cost += taken * per_kwh
+            kwh -= taken
+            if kwh <= 1e-6:
+                return cost
+        return None
+
+    def published(self, until: datetime, at: datetime) -> bool:
+        """Tell whether all prices up to an instant were known at another."""
+        known_at = self._zone.published_at(delivery_day(until - timedelta(seconds=1)))
+        return known_at is not None and known_at <= at
+
+
+def sums(sessions: Sequence[Session], market: Market, *, quiet: bool) -> dict[str, float]:
+    """Return the sums over the sessions of a life; those against the optimum only of one without troubles."""
+    found = dict.fromkeys(("sessions", "kwh", "cost", "at_once", "compared", "spent", "optimum", "free_optimum"), 0.0)
+    for one in sessions:
+        if one.kwh < LEAST_KWH:
+            continue
+        found["sessions"] += 1
+        found["kwh"] += one.kwh
+        found["cost"] += _cost(one, market)
+        found["at_once"] += market.cost(one.plugged_at, one.plugged_at + one.kwh / one.kw * HOUR, one.kw)
+        best = _optima(one, market) if quiet else None
+        if best is not None:
+            found["compared"] += 1
+            found["spent"] += _cost(one, market)
+            found["optimum"] += best[0]
+            found["free_optimum"] += best[1]
+    return found
+
+
+def _cost(session: Session, market: Market) -> float:
+    return sum(market.cost(start, end, kw) for start, end, kw in session.trace)
+
+
+def _optima(session: Session, market: Market) -> tuple[float, float] | None:
+    """Return the optimum under the rules and without them; None for a session that is no fair comparison."""
+    by, begin = session.departure_at, session.plugged_at
+    if by is None or by > session.unplugged_at or not market.published(by, begin):
+        return None
+    if session.trace[-1][1] > by or session.first_kwh > session.kwh:
+        return None
+    at_once_until = begin + SETTLING + session.first_kwh / session.kw * HOUR
+    first = market.cost(begin + SETTLING, at_once_until, session.kw)
+    rest = market.least(at_once_until, by - RESERVE, kw=session.kw, kwh=session.kwh - session.first_kwh)
+    free = market.least(begin, by, kw=session.kw, kwh=session.kwh)
+    return None if rest is None or free is None else (first + rest, free)
+
+
+def session_of(told: Mapping[str, Any], vehicle: Vehicle, *, minimum_pct: float) -> Session:
+    """Return a session as the simulator tells it."""
+    plugged_at = _instant(told["plugged_at"])
+    habit = vehicle.habit
+    departure_at = next_departure(plugged_at, habit.departure, habit.days, vehicle.timezone) if habit else None
+    return Session(
+        plugged_at=plugged_at,
+        unplugged_at=_instant(told["unplugged_at"]),
+        trace=tuple((_instant(start), _instant(end), float(kw)) for start, end, kw in told["power_trace"]),
+        kw=float(told["max_power_kw"]),
+        soc_pct=float(told["soc_at_plug_in_pct"]),
+        capacity_kwh=vehicle.battery.capacity_kwh,
+        departure_at=departure_at,
+        minimum_pct=minimum_pct,
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

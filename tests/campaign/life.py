@@ -1,0 +1,348 @@
+"""One life: the whole daemon and the simulator in one process on one virtual clock, and what the checker says of it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from scheduler.app import App
+from scheduler.cli.demo_report import Judge
+from scheduler.clock import SystemClock
+from scheduler.config import Settings, load
+from scheduler.core.errors import ConfigError, StoreBusy
+from scheduler.core.model import Hand, Override, Will
+from scheduler.virtual_time import run_virtual
+from scheduler.web_client import WebLimits
+from simulator.clock import LoopClock
+from simulator.instants import nanoseconds
+from simulator.market import Zone
+from simulator.vehicle import Vehicle
+from simulator.world import World
+from tests.campaign import bills
+from tests.campaign.configuring import Written
+from tests.campaign.joints import SECRET, Full, Joint, Memory
+from tests.campaign.markets import zone_of
+from tests.campaign.outcome import Outcome
+from tests.campaign.script import DAY_S, Script, Trouble
+from tests.campaign.town import settle
+from tests.campaign.troubles import KINDS
+
+JUDGED_EVERY_S = 6 * 3600
+ALL = 1_000_000
+
+
+class SteppingClock(SystemClock):
+    """The daemon's clock, whose wall part can be stepped against the world's time."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the wall clock as the daemon's host shows it."""
+        return super().now() + self.offset
+
+
+class Life:
+    """A script while it is lived through."""
+
+    def __init__(self, script: Script, joint: Joint, directory: Path) -> None:
+        self.script = script
+        self.clock = SteppingClock()
+        self.world = World(seed=script.seed, start_at=script.start_at)
+        self.zone: Zone = self.world.market.add(zone_of(script))
+        self.app: App | None = None
+        self._judge = Judge()
+        self.world.on_truth = self._hear
+        self._joint = joint
+        self._directory = directory
+        self._households = settle(self.world, script)
+        self._cars = [car for one in self._households for car in one.cars]
+        self._hindered: Counter[int] = Counter()
+        self._deadly_step = ""
+        self._died = asyncio.Event()
+        self._ids = random.Random(f"commands:{script.seed}")
+        self._busy = asyncio.Lock()
+        self._counted: Counter[str] = Counter()
+        self._written: Written
+
+    # its course
+
+    async def live(self) -> Outcome:
+        """Live through the script."""
+        await self._joint.open(self.world, LoopClock(self.script.start_at))
+        self._written = Written(
+            directory=self._directory,
+            url=self._joint.url,
+            client_id=self.world.client_id,
+            zone=self.zone.name,
+            hook_port=free_port() if self.script.webhooks else None,
+        )
+        try:
+            await self._start()
+            async with asyncio.TaskGroup() as troubles:
+                struck = [troubles.create_task(self._strike(it), name=it.code) for it in self.script.troubles]
+                for until_s in range(JUDGED_EVERY_S, self.script.days * DAY_S + 1, JUDGED_EVERY_S):
+                    await self._until(until_s)
+                    await self._advance()
+                for one in struck:
+                    one.cancel()
+            return await self._outcome()
+        finally:
+            if self.app is not None:
+                await self._stop()
+            await self._joint.close()
+
+    async def _until(self, seconds: float) -> None:
+        at = self.script.start_at + timedelta(seconds=seconds)
+        await asyncio.sleep(max(0.0, (at - self.now()).total_seconds()))
+
+    async def _advance(self) -> None:
+        async with self._busy:
+            if self.app is not None:
+                await self._judge.advance(self.app.store)
+
+    async def _strike(self, it: Trouble) -> None:
+        await self._until(it.at_s)
+        kind = KINDS[it.code]
+        self._tell(it, "begin", hinders=kind.hinders)
+        await kind.course(self, it)
+        self._tell(it, "end", hinders=kind.hinders)
+
+    def _tell(self, it: Trouble, op: str, *, hinders: bool) -> None:
+        """Tell the checker of a trouble, and, where it hinders commands, that their path closed or opened."""
+        whose = None if it.car < 0 else self._cars[it.car].id
+        line = {"k": "FAULT", "t": nanoseconds(self.now()), "v": whose, "op": op, "what": f"{it.code} {it.at_s}"}
+        self._judge.hear(line)
+        if hinders:
+            self._hindered[it.car] += 1 if op == "begin" else -1
+            for car in self.struck(it):
+                car.tell("path")
+
+    def _hear(self, truth: dict[str, Any]) -> None:
+        """Hand a truth to the checker; while something hinders commands, their path counts as closed."""
+        number = next((n for n, car in enumerate(self._cars) if car.id == truth["v"]), -1)
+        if self._hindered[number] or self._hindered[-1]:
+            truth = {**truth, "path": False}
+        self._judge.hear(truth)
+
+    async def _outcome(self) -> Outcome:
+        assert self.app is not None
+        await self._judge.advance(self.app.store)
+        commands = await self.app.store.commands(limit=ALL)
+        counters = self.app.loop.counters
+        return Outcome(
+            seed=self.script.seed,
+            fidelity=self._joint.name,
+            vehicle_days=self.script.vehicle_days,
+            violations=tuple(self._judge.violations()),
+            commands=len(commands),
+            away=len(self.world.actions.away),
+            turns_failed=self._counted["turns_failed"] + counters.turns_failed,
+            decisions=self._counted["decisions"] + counters.decisions,
+            restarts=self._counted["restarts"],
+            troubles=len(self.script.troubles),
+            combinations=tuple(sorted(self.script.combinations())),
+            figures=self._bills(),
+        )
+
+    def _bills(self) -> dict[str, float]:
+        controlled = [one for one in self._households if one.home.mode == "control"]
+        minimums = {car.id: one.home.minimum_pct for one in controlled for car in one.cars}
+        sessions = [
+            bills.session_of(told, self.world.vehicles[told["vehicle"]], minimum_pct=minimums[told["vehicle"]])
+            for told in self.world.sessions()
+            if told["vehicle"] in minimums
+        ]
+        market = bills.Market(self.zone, self.script.start_at, self.script.days)
+        return bills.sums(sessions, market, quiet=not self.script.troubles)
+
+    # the daemon
+
+    def _settings(self) -> Settings:
+        path = self._directory / "kwhen.toml"
+        path.write_text(self._written.toml(self._households), encoding="utf-8")
+        return load(path, {"KWHEN_ENODE__CLIENT_SECRET": self.world.client_secret, "KWHEN_WEBHOOK__SECRET": SECRET})
+
+    async def _start(self) -> None:
+        app = self.app = App(
+            self._settings(),
+            clock=self.clock,
+            reread=self._settings,
+            step=self._step,
+            alarm_cap_s=60.0,
+            web_limits=WebLimits(idle_s=float(DAY_S)),
+            new_id=lambda: str(UUID(int=self._ids.getrandbits(128), version=4)),
+            rng=random.Random(f"prices:{self.script.seed}"),
+            store=self._joint.store(self._directory, self.clock),
+            web_client=self._joint.web_client,  # type: ignore[arg-type]
+        )
+        await app.start()
+        if self.script.webhooks:
+            self._joint.listen(app)
+
+    async def _stop(self) -> None:
+        app, self.app = self.app, None
+        assert app is not None
+        self._joint.listen(None)
+        self._counted["turns_failed"] += app.loop.counters.turns_failed
+        self._counted["decisions"] += app.loop.counters.decisions
+        await app.stop()
+
+    def _step(self, name: str) -> None:
+        if name == self._deadly_step and self.app is not None:
+            self._deadly_step = ""
+            self._died.set()
+            self.lose_store()
+            raise asyncio.CancelledError
+
+    # what troubles do
+
+    def now(self) -> datetime:
+        """Return the world's time."""
+        return SystemClock().now()
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+    def struck(self, it: Trouble) -> list[Vehicle]:
+        """Return the cars that a trouble strikes."""
+        return self._cars if it.car < 0 else self._cars[it.car : it.car + 1]
+
+    def lose_store(self) -> Callable[[], None]:
+        """Let nothing be written from now on; return what mends it."""
+        if self.app is None:
+            return lambda: None
+        store = self.app.store
+
+        async def refuse(*_args: Any, **_members: Any) -> Any:
+            raise StoreBusy("the disk takes nothing")
+
+        for name in ("commit", "put"):
+            setattr(store, name, refuse)
+
+        def mend() -> None:
+            for name in ("commit", "put"):
+                vars(store).pop(name, None)
+
+        return mend
+
+    async def step_reached(self, step: str, *, within_s: float) -> None:
+        """Have the daemon die at its next such step; return when it did, or when the time is over."""
+        self._deadly_step = step
+        self._died.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._died.wait()
+        self._deadly_step = ""
+
+    async def down(self, for_s: float, *, crash: bool) -> None:
+        """End the daemon, in order or not, and start it again after a while."""
+        async with self._busy:
+            mend = self.lose_store()
+            if not crash:
+                mend()
+            await self._stop()
+            mend()
+            await asyncio.sleep(for_s)
+            self._counted["restarts"] += 1
+            await self._start()
+
+    async def reload(self, *, spoilt: bool = False, target_by: float | None = None) -> None:
+        """Have the daemon read its configuration again; a spoilt one must be refused."""
+        async with self._busy:
+            assert self.app is not None
+            before = self._written
+            changed = replace(before, target_by=before.target_by if target_by is None else target_by)
+            self._written = replace(changed, spoilt=spoilt)
+            taken = False
+            try:
+                await self.app.reload()
+                taken = True
+            except (ConfigError, StoreBusy):
+                if not spoilt and "commit" not in vars(self.app.store):
+                    raise
+            finally:
+                self._written = changed
+            if taken and spoilt:
+                raise AssertionError("an unknown key was taken")
+
+    async def spoil_policies(self, *, for_s: float) -> None:
+        """Have the policy of prices of every home fail for a while, then reload, as a person would."""
+
+        class Broken:
+            def terms(self, _situation: object) -> Any:
+                raise ZeroDivisionError("a policy that is broken")
+
+        async with self._busy:
+            assert self.app is not None
+            for policies in self.app.loop.world.policies.values():
+                for speaker in getattr(policies, "speakers", ()):
+                    if speaker.label == "spot":
+                        speaker.policy = Broken()
+        await asyncio.sleep(for_s)
+        await self.reload()
+
+    async def wish(self, it: Trouble, will: Will) -> None:
+        """Say what a person wants of the struck cars, until the trouble ends."""
+        async with self._busy:
+            assert self.app is not None
+            for car in self.struck(it):
+                now = self.clock.now()
+                wish = Override(will=will, by=Hand.CLI, set_at=now, until=now + timedelta(seconds=it.for_s))
+                with contextlib.suppress(StoreBusy):
+                    await self.app.wish(car.id, wish)
+        await asyncio.sleep(it.for_s)
+
+
+def live(script: Script, fidelity: str = "memory") -> Outcome:
+    """Live through a script; `fidelity` is `full` or `memory`."""
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    with _silent(), tempfile.TemporaryDirectory(prefix="kwhen-life-", dir=fast_place()) as directory:
+        outcome = _lived(script, Full() if fidelity == "full" else Memory(), Path(directory))
+    wall_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+    return replace(outcome, wall_s=round(wall_s, 2), cpu_s=round(cpu_s, 2))
+
+
+def _lived(script: Script, joint: Joint, directory: Path) -> Outcome:
+    def begin() -> Awaitable[Outcome]:
+        return Life(script, joint, directory).live()
+
+    return run_virtual(begin, start_at=script.start_at)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Let nobody write log lines: a life has a hundred thousand of them."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fast_place() -> str | None:
+    """Return a directory in memory, if there is one."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None

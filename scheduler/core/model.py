@@ -198,6 +198,7 @@ class Session:
     strayed: bool = False  # another place or charger was seen since the plug-in
     charging_when_opened: bool = False
     unplugged_since: datetime | None = None
+    unplug_seen_again: bool = False  # a second reading without the plug, newer at its source
     soc_at_start_pct: float | None = None
     energy_kwh: float = 0.0  # grid side, as far as power was seen
     energy_at_soc_kwh: float | None = None  # what it was when the state of charge that is told last moved

@@ -63,7 +63,7 @@ def follow(
     state = _soc_kept(_metered(state, before), before.battery.soc_pct)
     state = _started(state, before.charge)
     state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
-    return _plug_kept(state, home=home, at=at), hands
+    return _plug_kept(state, before.charge, home=home, at=at), hands
 
 
 def expire(
@@ -88,9 +88,12 @@ def expire(
 
 
 def _confirmed(state: VehicleState, session: Session) -> bool:
-    """Tell whether anything was heard after the first reading without the plug: one reading closes no session (P14)."""
+    """Tell whether anything was heard after the first reading without the plug: one reading closes no session (P14).
+
+    A second one may have come together with it, as deliveries do that had to wait.
+    """
     received, since = state.observation.received, session.unplugged_since
-    return received is not None and since is not None and received.at > since
+    return session.unplug_seen_again or (received is not None and since is not None and received.at > since)
 
 
 def _moved(seen: Observation, home: Home, session: Session) -> bool:
@@ -160,17 +163,21 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
     )
 
 
-def _plug_kept(state: VehicleState, *, home: Home, at: datetime) -> VehicleState:
+def _plug_kept(state: VehicleState, before: ChargeFacet, *, home: Home, at: datetime) -> VehicleState:
     session = state.session
     assert session is not None
     session = replace(session, strayed=session.strayed or _elsewhere(state.observation, home))
     state = replace(state, session=session)
-    if state.observation.charge.plugged is False:
-        return replace(state, session=replace(session, unplugged_since=session.unplugged_since or at))
+    charge = state.observation.charge
+    if charge.plugged is False:
+        newer = charge.at is not None and before.at is not None and charge.at > before.at
+        again = session.unplug_seen_again or (session.unplugged_since is not None and newer)
+        session = replace(session, unplugged_since=session.unplugged_since or at, unplug_seen_again=again)
+        return replace(state, session=session)
     if state.observation.charge.plugged is True:
         verdict = place(home, state.observation).place
         at_home = verdict is Place.HOME or (session.at_home and verdict is not Place.AWAY)
-        return replace(state, session=replace(session, unplugged_since=None, at_home=at_home))
+        return replace(state, session=replace(session, unplugged_since=None, unplug_seen_again=False, at_home=at_home))
     return state
 
 

@@ -24,11 +24,15 @@ class Story:
         self.events: list[dict] = []
         self.closed = None
 
-    def says(self, minutes: float, delivery: Delivery, *, kw=None, soc=50.0, charger="charger", full=None):
+    def says(
+        self, minutes: float, delivery: Delivery, *, kw=None, soc=50.0, charger="charger", full=None, heard_min=None
+    ):
         at = T0 + minutes * MIN
+        heard_min = minutes if heard_min is None else heard_min
+        received = Stamp(at=T0 + heard_min * MIN, mono_ns=0, run=1)
         plugged = delivery is not Delivery.UNPLUGGED
         news = Reading(
-            vehicle_id="car", user_id="user", source=Source.POLL, received=Stamp(at=at, mono_ns=0, run=1),
+            vehicle_id="car", user_id="user", source=Source.POLL, received=received,
             charge=ChargeFacet(
                 at=at, plugged=plugged, charging=delivery is Delivery.CHARGING, delivery=delivery, power_kw=kw,
                 charger_id=charger if plugged else None, full=full,
@@ -36,7 +40,7 @@ class Story:
             place=PlaceFacet(at=at, location_id="location" if charger == "charger" else None),
             battery=BatteryFacet(at=at, soc_pct=soc),
         )  # fmt: skip
-        return self.hears(minutes, news)
+        return self.hears(heard_min, news)
 
     def hears(self, minutes: float, *news):
         now = Stamp(at=T0 + minutes * MIN, mono_ns=0, run=1)
@@ -90,6 +94,14 @@ def test_one_reading_without_the_plug_closes_no_session_until_long_silence():
     story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED).hears(39)
     assert story.state.session is not None
     assert story.hears(40).state.session is None
+
+
+@pytest.mark.parametrize(("again_min", "closes"), [(11, True), (10, False)], ids=["two-readings", "one-told-twice"])
+def test_readings_that_come_together_close_the_session_as_two_do(again_min, closes):
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED, heard_min=13)
+    story.says(again_min, Delivery.UNPLUGGED, heard_min=13).hears(17.9)
+    assert story.state.session is not None
+    assert (story.hears(18).state.session is None) is closes
 
 
 def test_a_session_that_ended_over_a_restart_ends_before_the_news():

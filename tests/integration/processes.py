@@ -139,12 +139,14 @@ class Daemon:
 
     Attributes:
         config: the file it reads.
+        place: the directory whose sources it runs.
         log: what it wrote to standard error in all its runs.
         webhook, page: addresses of the listener and of the status page, `host:port`.
     """
 
     def __init__(self, directory: Path, provider: Provider, *, webhook: bool = False) -> None:
         self.directory, self.provider = directory, provider
+        self.place = CHECKOUT
         self.config, self.socket, self.database = (directory / n for n in ("kwhen.toml", "kwhen.sock", "kwhen.db"))
         self._log_file = directory / "log"
         self._log_file.touch()
@@ -202,7 +204,7 @@ class Daemon:
         """Begin a run, and wait for nothing."""
         with self._log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*KWHEN, "run", "--config", self.config], stdout=log, stderr=log, env=self.environment, cwd=CHECKOUT
+                [*KWHEN, "run", "--config", self.config], stdout=log, stderr=log, env=self.environment, cwd=self.place
             )
         return self.process
 

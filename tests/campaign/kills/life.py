@@ -137,7 +137,7 @@ class Life:
         """Wait until a daemon is ready, or dead."""
         async with asyncio.timeout(READY_S):
             while child.lives and await self.socket.ask("GET", "/readyz") is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     async def _provoke(self, step: Step) -> None:
         assert self._child is not None

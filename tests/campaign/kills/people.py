@@ -91,7 +91,7 @@ class People:
         at_home = [car for car in self._town.cars if car.plugged and car.at_home and rng.random() < 0.6]
         for car in at_home:
             while not await self.wish(car, "hold" if car.charging else "charge"):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     async def _drive(self, car: Vehicle) -> None:
         rng, clock = random.Random(f"{self._seed}:{car.name}"), self._town.clock

@@ -87,6 +87,7 @@ def test_a_finding_is_one():
     assert isinstance(tried(target, b"broken"), ZeroDivisionError)
     assert "without a word" in str(tried(target, b"mute"))
     assert "it took" in str(tried(target, b"slow"))
+    assert tried(target, b"slow", slower=10_000) is None
     assert tried(target, b"fine") is None
 
 

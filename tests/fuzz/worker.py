@@ -27,6 +27,9 @@ LONGEST = 8192
 OWN_MUTATIONS = 0.2
 """This share of the mutations is the fuzzer's own, of bytes; the others know the form."""
 
+SLOWER = {"coverage": 8.0, "soak": 1.0}
+"""Code that counts its branches takes so many times as long."""
+
 SOAK_STEPS = 20
 """So often is the memory looked at while a target is soaked."""
 
@@ -74,7 +77,7 @@ class Recorder:
 
     def __call__(self, data: bytes) -> None:
         """Try one input."""
-        error = self._tried(self._target, data)
+        error = self._tried(self._target, data, slower=SLOWER[self._task.how])
         if error is not None:
             self._keep(self._finding_of(self._target, error, data))
         self.told.inputs += 1

@@ -205,7 +205,8 @@ def test_sigterm_ends_it_and_commands_nothing(running, provider):
     assert provider.accepted() == before
     assert [line["vehicle_id"] for line in running.events("car.held")] == [car["id"]]
     assert not running.socket.exists()
-    assert sorted(path.name for path in running.directory.glob("kwhen.db*")) == ["kwhen.db", "kwhen.db.lock"]
+    left = sorted(path.name for path in running.directory.glob("kwhen.db*"))
+    assert left == ["kwhen.db", "kwhen.db.lock", "kwhen.db.safekeeping"]
     running.start()
     alerts = [one for one in running.api("/api/v1/alerts?all=1")["alerts"] if one["code"] == "HELD_WHILE_STOPPING"]
     assert [one["vehicle_id"] for one in alerts] == [car["id"]]

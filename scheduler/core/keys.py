@@ -13,6 +13,9 @@ from scheduler.core.terms import Target, of_type
 SPARE_PCT = 1.0
 """A reading may be off by so much from what was foreseen: readings are whole points."""
 
+PROVEN = frozenset({"charger", "location", "trusted-charger", "unheard"})
+"""The car was proven to be at home when it was last heard of. What was heard grows old; it is read again when it counts."""
+
 NEAR_PCT = 3.0
 """So close to where something begins or ends, every reading counts."""
 
@@ -64,7 +67,14 @@ def stands(now: Situation, before: Situation, decision: Decision) -> bool:
         return False
     if input_key(now) != input_key(before) or not _foreseen(now, before, decision):
         return False
-    return gate(now) == decision.verdict
+    verdict = gate(now)
+    return verdict == decision.verdict or (_calm(now, decision) and not {verdict.why, decision.verdict.why} - PROVEN)
+
+
+def _calm(now: Situation, decision: Decision) -> bool:
+    """Tell whether the car does what it should, so that nothing is sent until something is due."""
+    charging = now.observation.charge.charging
+    return (decision.desired, charging) in ((Desired.HOLD, False), (Desired.CHARGE, True))
 
 
 def _foreseen(now: Situation, before: Situation, decision: Decision) -> bool:

@@ -12,7 +12,7 @@ from scheduler.core.errors import PriceError, PricesNotPublished, StoreError
 from scheduler.core.feeds import PriceSeries
 from scheduler.core.model import Home
 from scheduler.core.pricing import SourceStatus
-from scheduler.core.timeline import Interval
+from scheduler.core.timeline import Interval, merge
 from scheduler.loop.price_layers import Known, misfit
 from scheduler.loop.price_timing import Timing
 from scheduler.ports import Clock, NamedSource, Store
@@ -217,8 +217,10 @@ class PriceBook:
 
     def _covered(self, name: str) -> tuple[Interval, ...]:
         """Return what is told under a name, by its own source or by the one that stands in."""
-        series = self._whole(name)
-        return Known.of(series).spans if series is not None else ()
+        own, other = self._own.get(name), self._own.get(self._sources[name].stand_in)
+        if own is None or other is None:
+            return own.spans if own is not None else other.spans if other is not None else ()
+        return own.spans if misfit(own.series, other.series) else merge((*own.spans, *other.spans))
 
     def _final(self, name: str) -> tuple[Interval, ...]:
         return self._own[name].final if name in self._own else ()

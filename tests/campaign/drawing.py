@@ -54,9 +54,9 @@ def _start(dice: random.Random, prices: str, days: int) -> datetime:
     first, last = span_of("made_60min" if prices == "made" else prices)
     last -= timedelta(days=days + 1)
     days_of_change = (datetime.combine(date.fromisoformat(day), time(0), tzinfo=UTC) for day in CHANGES)
-    changes = [at for at in days_of_change if first <= at - timedelta(days=days - 2) and at <= last]
+    changes = [at for at in days_of_change if first <= at - timedelta(days=max(2, days - 2)) and at <= last]
     if changes and dice.random() < CHANGE_SHARE:
-        return dice.choice(changes) - timedelta(days=dice.randrange(1, days - 2), hours=-dice.randrange(24))
+        return dice.choice(changes) - timedelta(days=dice.randrange(1, max(2, days - 2)), hours=-dice.randrange(24))
     hours = (last - first) // timedelta(hours=1)
     return (first + timedelta(hours=dice.randrange(hours))).astimezone(UTC)
 

@@ -65,12 +65,12 @@ class Life:
         self.zone: Zone = self.world.market.add(zone_of(script))
         self.app: App | None = None
         self._judge = Judge()
-        self.world.on_truth = self._hear
         self._joint = joint
         self._directory = directory
         self._households = settle(self.world, script)
         self._cars = [car for one in self._households for car in one.cars]
         self._hindered: Counter[int] = Counter()
+        self.world.on_truth = self._hear
         self._deadly_step = ""
         self._died = asyncio.Event()
         self._ids = random.Random(f"commands:{script.seed}")

@@ -435,9 +435,8 @@ def test_a_decision_stands_while_nothing_but_time_has_passed():
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param(lambda now: later(now, 15), id="it-is-due"),
+        pytest.param(lambda now: later(now, 60), id="it-is-due"),
         pytest.param(lambda now: later(now, -1), id="time-went-back"),
-        pytest.param(lambda now: later(now, 11), id="the-evidence-has-aged"),
         pytest.param(lambda _: scene(soc_pct=51.0), id="state-of-charge"),
         pytest.param(lambda _: scene(capacity_kwh=62.0), id="capacity"),
         pytest.param(lambda _: scene(charging=True), id="charging"),
@@ -464,6 +463,13 @@ def test_a_decision_does_not_outlive_its_inputs(changed):
     now = scene()
     decision = decide(now)
     assert not stands(changed(now), now, decision)
+
+
+def test_evidence_may_grow_old_while_nothing_is_to_be_sent():
+    waiting, charging = scene(), scene(charging=True, credentials_valid=False)
+    assert stands(later(waiting, 11), waiting, decide(waiting))
+    assert (decide(charging).desired, decide(charging).command) == (Desired.HOLD, None)
+    assert not stands(later(charging, 11), charging, decide(charging))
 
 
 def in_its_slot(soc_pct, *, minutes=0.0):

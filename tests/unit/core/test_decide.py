@@ -58,7 +58,10 @@ def test_the_first_reason_is_what_is_wanted_and_the_second_what_stands_against_i
 @pytest.mark.parametrize(
     ("now", "due"),
     [
-        pytest.param(scene(), NOW + 15 * MIN, id="a-quarter-of-an-hour-at-most"),
+        pytest.param(scene(), NOW + 60 * MIN, id="an-hour-at-most-while-it-waits"),
+        pytest.param(
+            scene(charging=True, credentials_valid=False), NOW + 15 * MIN, id="a-quarter-of-an-hour-while-it-charges"
+        ),
         pytest.param(
             situation(terms=(Price(slots=price_slots([0.4, 0.1, 0.1, 0.1], minutes=6)), Target(soc_pct=51.0, by=BY))),
             NOW + 6 * MIN,

@@ -156,19 +156,23 @@ class PriceBook:
 
         A stand-in that tells them is enough. Who was `told` by an earlier run is told on until they are there again.
         """
-        spare = self._spare()
-        late = (name for name in self._sources if name not in spare and self._late(name, self._covered(name)))
-        return "; ".join(f"{name}: {self._why(name)}" for name in sorted(late) if told or self._long_late(name))
+        asked = [name for name in self._sources if told or self._long_late(name)]
+        spare = self._spare() if asked else {}
+        late = (name for name in asked if name not in spare and self._late(name, self._covered(name)))
+        return "; ".join(f"{name}: {self._why(name)}" for name in sorted(late))
 
     def standing_in(self, *, told: bool = False) -> str:
         """Say which sources have been dead for so long, though no plan misses their prices; empty when none are.
 
         These are sources for which another stands in, and sources that only stand in for others.
         """
-        spare, said = self._spare(), []
-        for name, source in sorted(self._sources.items()):
+        dead = (n for n in self._sources if self._long_late(n) or (told and self._late(n, self._spans(n))))
+        asked, said = sorted(dead), []
+        spare = self._spare() if asked else {}
+        for name in asked:
+            source = self._sources[name]
             served = source.name if source.stand_in else spare.get(name)
-            if served is None or not (self._long_late(name) or (told and self._late(name, self._spans(name)))):
+            if served is None:
                 continue
             if not told and self._late(served, self._covered(served)):
                 continue  # the prices are missing, and that is told

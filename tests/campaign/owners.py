@@ -58,12 +58,12 @@ class RealOwners:
 
     def __init__(self, owners: Sequence[RealOwner]) -> None:
         self._owners = owners
-        self._weights = [len(owner.visits) for owner in owners]
 
     def car(self, dice: random.Random, *, start_at: datetime, days: int, timezone: str) -> Car:
-        """Return the car of a user drawn by how often they plug in, in a stretch of their days that has a visit."""
-        (owner,) = dice.choices(self._owners, self._weights)
-        anchor = owner.visits[dice.randrange(len(owner.visits))].plugged_at.date()
+        """Return the car of any user, in any stretch of their days."""
+        owner = dice.choice(self._owners)
+        known = (owner.visits[-1].plugged_at.date() - owner.visits[0].plugged_at.date()).days
+        anchor = owner.visits[0].plugged_at.date() + timedelta(days=dice.randrange(max(1, known - days)))
         first = start_at.astimezone(ZoneInfo(timezone)).date()
         shift = first - anchor
         shift += timedelta(days=(anchor.weekday() - first.weekday()) % 7)  # weekdays stay weekdays

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,8 @@ class LocalEngine:
         self._jobs = AsyncIOScheduler(
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
+        self._rounds: dict[float, dict[str, Callable[[], Any]]] = {}
+        self._at_work: set[str] = set()
         self.failed: BaseException | None = None
 
     def poke(self, shards: Iterable[int]) -> None:
@@ -112,16 +114,28 @@ class LocalEngine:
 
     def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
         """Run a job every so many seconds. One that is still running is not started again; one that fails is told."""
+        jobs = self._rounds.get(every_s)
+        if jobs is None:  # one round for all of an interval: fewer wakings, and all of it at one moment
+            jobs = self._rounds[every_s] = {}
+            seconds = every_s / self._clock.speed
+            self._jobs.add_job(self._go_round, "interval", seconds=seconds, args=[jobs], id=f"every {every_s:g} s")
+        jobs[name] = job
 
-        async def guarded() -> None:
-            try:
-                await job()
-            except asyncio.CancelledError:  # the scheduler is being shut down
-                return
-            except Exception:
-                log.exception("job.failed", job=name)
+    async def _go_round(self, jobs: Mapping[str, Callable[[], Any]]) -> None:
+        for name, job in jobs.items():
+            if name not in self._at_work:
+                self._at_work.add(name)
+                task = asyncio.create_task(self._guarded(name, job), name=name)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
-        self._jobs.add_job(guarded, "interval", seconds=every_s / self._clock.speed, id=name, replace_existing=True)
+    async def _guarded(self, name: str, job: Callable[[], Any]) -> None:
+        try:
+            await job()
+        except Exception:
+            log.exception("job.failed", job=name)
+        finally:
+            self._at_work.discard(name)
 
 
 class Flood:

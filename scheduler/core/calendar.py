@@ -27,6 +27,9 @@ ONE_DAY = timedelta(days=1)
 
 V = TypeVar("V")
 
+LONGEST_NAME = 64
+"""No zone has a longer name; Python looks for one of a thousand parts until it falls over its own depth."""
+
 
 def zone_named(timezone: str) -> ZoneInfo:
     """Return the zone of an IANA name such as `Europe/Oslo`.
@@ -34,6 +37,8 @@ def zone_named(timezone: str) -> ZoneInfo:
     Raises:
         ValueError: there is no such zone, or no zone data at all.
     """
+    if len(timezone) > LONGEST_NAME:
+        raise ValueError(f"no time zone is called {timezone[:LONGEST_NAME]!r}…")
     try:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,9 +1,11 @@
 """Reading a request: its query and its body, each member checked, each fault a problem that names it."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDictProxy
 
 from scheduler.http.daemon import Daemon, vehicle_called
@@ -12,7 +14,7 @@ from scheduler.http.problem import Problem
 
 MOST_ROWS = 10_000
 
-_UNREADABLE = (ValueError, LookupError, web.RequestPayloadError)
+_UNREADABLE = (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError)
 """What reading a body raises: it is wrong in itself, in a charset that nobody knows, or not coded as it says."""
 
 SET, UNSET = ("", "1", "true", "yes"), ("0", "false", "no")
@@ -26,6 +28,7 @@ async def body(request: web.Request) -> dict[str, Any]:
     """
     try:
         read = await request.json()
+        json.dumps(read, ensure_ascii=False).encode()  # half of a character is no text: nothing could keep it
     except (*_UNREADABLE, RecursionError) as error:
         raise Problem(400, "the body is not JSON", detail=str(error), remedy="Send a JSON object.") from error
     if not isinstance(read, dict):

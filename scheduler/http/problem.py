@@ -49,6 +49,8 @@ async def problems(request: web.Request, handler: Callable[[web.Request], Awaita
         return response
     except KwhenError as error:
         return _expected(error).response()
+    except ConnectionResetError:
+        return web.Response(status=400)  # whoever asked has hung up: nobody hears this, and nothing of ours has failed
     except Exception:
         log.exception("http.handler_failed", method=request.method, path=request.path)
         remedy = "The daemon's log says more; please report it."

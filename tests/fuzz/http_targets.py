@@ -54,6 +54,7 @@ def _home(data: bytes) -> None:
     """A home that is taken can be stored, and pasted into a file, and is then the same."""
     try:
         table = json.loads(data)
+        json.dumps(table, ensure_ascii=False).encode()  # as the API looks at what it is handed
     except (ValueError, RecursionError):
         raise HomeInvalid(["no JSON"]) from None
     if not isinstance(table, dict):

@@ -4,19 +4,27 @@
 """
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import campaign
+from scheduler.http.api import api_app
+from scheduler.http.problem import problems
+from scheduler.http.web.app import web_app
+from scheduler.http.web.passwords import Passwords
+from tests.fakes_daemon import make_daemon
+from tests.fuzz import campaign, http_targets
+from tests.fuzz.http_wire import Served
 from tests.fuzz.regressions import REGRESSIONS
 from tests.fuzz.spoiling import spoilt
 from tests.fuzz.target import Target, finding_of, tried
 from tests.fuzz.targets import TARGETS
+from tests.web_site import QUICK
 
 INPUTS = 2_500
 """So many inputs the coverage-guided fuzzer makes for all targets together; a seed makes the same ones each time."""
 
-QUICK = [name for name, target in TARGETS.items() if target.cost < 10]
+CHEAP = [name for name, target in TARGETS.items() if target.cost < 10]
 
 
 def examples_of(target: Target) -> int:
@@ -39,7 +47,7 @@ def test_no_mutation_of_a_seed_breaks_a_parser(name):
     one()
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", CHEAP)
 @settings(max_examples=30, deadline=None, database=None)
 @given(data=st.binary(max_size=200))
 def test_no_bytes_break_a_parser(name, data):
@@ -70,6 +78,32 @@ def judge(target: Target, data: bytes) -> None:
     error = tried(target, data)
     if error is not None:
         raise AssertionError(finding_of(target, error, data).text) from error
+
+
+def test_half_of_a_character_in_a_body_is_refused_at_the_door():
+    """A home by such a name could be kept nowhere."""
+    served = Served(api_app(make_daemon()))
+    which = http_targets.OPERATIONS.index(("POST", "/api/v1/homes"))
+    answer = served.asked(http_targets.request(bytes([which, 1]) + rb'{"body": {"id": "\ud800"}}'))
+    served.close()
+    assert answer[9:12] == b"400"
+
+
+def test_a_form_in_bad_parts_is_refused_before_the_login():
+    daemon = make_daemon()
+    served = Served(web_app(daemon, hosts=["localhost"], passwords=Passwords(daemon.store, QUICK)))
+    body = b"--x\r\n\x0f\nno name\r\n--x--"
+    lines = b"Host: localhost\r\nOrigin: http://localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    answer = served.asked(b"POST /login HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (lines, len(body), body))
+    served.close()
+    assert answer[9:12] == b"400"
+
+
+async def test_who_hangs_up_is_no_fault_of_ours():
+    async def gone(_request):
+        raise ConnectionResetError
+
+    assert (await problems(make_mocked_request("GET", "/"), gone)).status == 400
 
 
 def test_a_finding_is_one():

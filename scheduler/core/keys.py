@@ -14,7 +14,7 @@ SPARE_PCT = 1.0
 """A reading may be off by so much from what was foreseen: readings are whole points."""
 
 PROVEN = frozenset({"charger", "location", "trusted-charger", "unheard"})
-"""The car was proven to be at home when it was last heard of. What was heard grows old; it is read again when it counts."""
+"""The car was proven to be at home when it was last heard of; that grows old, and is read again when it counts."""
 
 NEAR_PCT = 3.0
 """So close to where something begins or ends, every reading counts."""

@@ -14,6 +14,7 @@ from scheduler.enode.webhook import WebhookCounters
 
 log = structlog.get_logger()
 
+
 class WebhookPath:
     """Keeps the subscription alive. Without a wanted one the daemon only polls, and nothing here does anything.
 

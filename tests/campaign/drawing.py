@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from tests.campaign.markets import SERIES, span_of
+from tests.campaign.markets import LONG_SERIES, SERIES, span_of
 from tests.campaign.owners import MadeOwners, Owners, real_owners
 from tests.campaign.script import DAY_S, Home, Script, Trouble
 from tests.campaign.troubles import drawn
@@ -23,16 +23,23 @@ CHANGES = (
 """Days on which clocks change somewhere."""
 
 CARS, DAYS = (16, 24), 10
+LONG_EVERY, LONG_DAYS, LONG_CARS = 50, 200, 2
+"""Now and then a life of two cars that is longer than 2**24 seconds, at which clocks of floats have stopped."""
+
 QUIET_SHARE, CHANGE_SHARE = 0.2, 0.4
 TROUBLES_PER_CAR_DAY = 0.12
 MINIMUMS, TARGETS = (0.0, 20.0, 20.0, 30.0), (60.0, 80.0, 80.0, 80.0, 90.0, 100.0)
 READY = ("05:30", "06:30", "07:00", "07:15", "07:30", "08:00", "09:00", "02:30")
 
 
-def draw(seed: int, *, folder: Path | None, cars: int | None = None, days: int = DAYS) -> Script:
+def draw(seed: int, *, folder: Path | None, cars: int | None = None, days: int | None = None) -> Script:
     """Return the script of a seed, with real owners and prices where there is a folder of them."""
     dice = random.Random(f"life:{seed}")
-    prices = "made" if folder is None or dice.random() < 0.1 else dice.choice(SERIES)
+    if days is None:
+        cars, days = (LONG_CARS, LONG_DAYS) if seed % LONG_EVERY == 0 else (cars, DAYS)
+    prices = (
+        "made" if folder is None or dice.random() < 0.1 else dice.choice(SERIES if days < LONG_DAYS else LONG_SERIES)
+    )
     start_at = _start(dice, prices, days)
     owners: Owners = MadeOwners() if folder is None else real_owners(folder)
     homes = _homes(dice, owners, start_at, days, cars or dice.randint(*CARS))

@@ -17,6 +17,7 @@ SPANS = {
 ZONES = {"DK1": "DK1", "DK2": "DK2", "SE2": "SE2", "SE3": "SE3", "AT": "AT"}
 SERIES = tuple(f"{zone}_{step}" for zone in ("DK1", "DK2", "SE3", "SE2", "AT") for step in ("60min", "15min"))
 """Recorded series that every life may have: the zones that Nord Pool tells of, in EUR."""
+LONG_SERIES = tuple(series for series in SERIES if series.endswith("60min"))
 
 
 def data_folder() -> Path | None:

@@ -1,0 +1,166 @@
+"""The campaign's own parts: what is drawn, how a life is made smaller, what it costs, and what the ledger keeps."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from simulator.market import Slot, Zone, bounds
+from tests.campaign import bills
+from tests.campaign.drawing import ZONES, draw
+from tests.campaign.ledger import Ledger, summary
+from tests.campaign.outcome import Outcome
+from tests.campaign.script import DAY_S, Script, Trouble, read, written
+from tests.campaign.shrinking import smallest
+from tests.campaign.troubles import KINDS, drawn
+
+NOON = datetime(2026, 1, 12, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BY_HOUR = [0.1] * 6 + [0.3] * 18
+
+
+def test_a_seed_is_one_life_and_another_seed_another():
+    assert draw(7, folder=None) == draw(7, folder=None) != draw(8, folder=None)
+
+
+def test_a_life_survives_being_written_down():
+    script = draw(3, folder=None)
+    assert read(written(script)) == script
+
+
+def test_lives_stand_in_six_time_zones_and_cross_changes_of_their_clocks():
+    lives = [draw(seed, folder=None) for seed in range(1, 40)]
+    assert {home.timezone for life in lives for home in life.homes} == set(ZONES)
+    assert sum(_crosses(life) for life in lives) > len(lives) / 4
+
+
+def _crosses(life: Script) -> bool:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only here
+
+    return any(
+        life.start_at.astimezone(ZoneInfo(home.timezone)).utcoffset()
+        != life.end_at.astimezone(ZoneInfo(home.timezone)).utcoffset()
+        for home in life.homes
+    )
+
+
+def test_stays_follow_one_another_and_lie_in_their_life():
+    for seed in range(1, 30):
+        life = draw(seed, folder=None)
+        for car in (car for home in life.homes for car in home.cars):
+            edges = [edge for stay in car.stays for edge in (stay.plugs_s, stay.leaves_s)]
+            assert edges == sorted(edges)
+            assert all(0 < stay.plugs_s < life.days * DAY_S for stay in car.stays)
+
+
+def test_real_owners_are_drawn_where_the_data_are(data_dir):
+    life = draw(4, folder=data_dir)
+    assert life == draw(4, folder=data_dir)
+    assert sum(len(car.stays) for home in life.homes for car in home.cars) > 0
+
+
+def test_every_kind_of_trouble_is_drawn_and_lasts_as_long_as_its_kind():
+    dice = random.Random(1)
+    found = [drawn(dice, cars=5, end_s=10 * DAY_S) for _ in range(3000)]
+    assert {it.code for it in found} == set(KINDS)
+    for it in found:
+        least_s, most_s = KINDS[it.code].lasts_s
+        assert least_s <= it.for_s <= most_s
+        assert (it.car >= 0) == KINDS[it.code].one_car
+
+
+def test_troubles_of_all_nine_kinds_are_there():
+    assert {code[0] for code in KINDS} == set("NPWTDBXCG") | {"O"}
+
+
+def test_a_failing_life_is_made_as_small_as_it_can_be():
+    life = draw(5, folder=None)
+    culprit = Trouble(code="N01", at_s=90_000, for_s=3600)
+    life = msgspec.structs.replace(life, troubles=(*life.troubles, culprit))
+    small = smallest(life, lambda one: culprit in one.troubles and sum(len(home.cars) for home in one.homes) >= 2)
+    assert small.troubles == (culprit,)
+    assert sum(len(home.cars) for home in small.homes) == 2
+    assert small.days == 2
+    assert all(not car.stays for home in small.homes for car in home.cars)
+
+
+def test_troubles_follow_their_cars_when_a_home_is_left_out():
+    life = draw(6, folder=None)
+    last = sum(len(home.cars) for home in life.homes) - 1
+    kept = life.homes[-1].cars[-1]
+    life = msgspec.structs.replace(life, troubles=(Trouble(code="P05", at_s=7200, for_s=60, car=last),))
+    small = smallest(life, lambda one: bool(one.troubles) and kept.power_kw == _car(one, one.troubles[0].car).power_kw)
+    assert small.troubles[0].car == sum(len(home.cars) for home in small.homes) - 1
+
+
+def _car(script: Script, number: int):
+    return [car for home in script.homes for car in home.cars][number]
+
+
+def market() -> bills.Market:
+    def prices(day):
+        start, end = bounds(day)
+        hours = round((end - start) / HOUR)
+        slots = [start + n * HOUR for n in range(hours)]
+        return [Slot(start=at, end=at + HOUR, per_kwh=BY_HOUR[at.hour]) for at in slots]
+
+    return bills.Market(Zone(name="NO1", currency="EUR", prices=prices), NOON, 3)
+
+
+def session(
+    *, kwh: float, kw: float, plugged_at: datetime, hours: float, soc_pct: float = 50.0, minimum_pct: float = 0.0
+):
+    start = plugged_at + HOUR
+    return bills.Session(
+        plugged_at=plugged_at,
+        unplugged_at=plugged_at + hours * HOUR,
+        trace=((start, start + kwh / kw * HOUR, kw),),
+        kw=kw,
+        soc_pct=soc_pct,
+        capacity_kwh=50.0,
+        departure_at=plugged_at + (hours - 1) * HOUR,
+        minimum_pct=minimum_pct,
+    )
+
+
+def test_the_optimum_takes_the_cheap_hours_and_keeps_the_reserve():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON + 4 * HOUR, hours=15.0)
+    found = bills.sums([one], market(), quiet=True)
+    assert found["compared"] == 1
+    assert found["spent"] == pytest.approx(3.0)
+    assert found["optimum"] == found["free_optimum"] == pytest.approx(1.0)
+
+
+def test_what_the_minimum_asks_for_is_charged_at_once_in_the_optimum_too():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON + 4 * HOUR, hours=15.0, soc_pct=10.0, minimum_pct=19.0)
+    found = bills.sums([one], market(), quiet=True)
+    assert found["optimum"] == pytest.approx(5.0 * 0.3 + 5.0 * 0.1)
+    assert found["free_optimum"] == pytest.approx(1.0)
+
+
+def test_a_session_with_prices_to_come_is_no_fair_comparison():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON - 2 * HOUR, hours=20.0)  # plugged in before noon's auction
+    assert bills.sums([one], market(), quiet=True)["compared"] == 0
+
+
+def test_a_ledger_goes_on_after_a_line_that_was_cut_short(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.enter(Outcome(seed=1, fidelity="memory", vehicle_days=10, cpu_s=5.0))
+    ledger.path.write_text(ledger.path.read_text() + '{"seed": 2, "fide')
+    assert [one.seed for one in ledger.outcomes()] == [1]
+
+
+def test_the_summary_counts_what_broke_and_names_its_seeds():
+    broken = {"rule": "S1", "seq": 1, "vehicle": "car", "text": "…"}
+    lives = [
+        Outcome(seed=1, fidelity="memory", vehicle_days=10, cpu_s=5.0, combinations=("N01", "N01+P05")),
+        Outcome(seed=2, fidelity="memory", vehicle_days=20, cpu_s=5.0, combinations=("N01",), violations=(broken,)),
+        Outcome(seed=3, fidelity="full", vehicle_days=5, cpu_s=5.0, figures={"spent": 1.01, "optimum": 1.0}),
+    ]
+    told = summary(lives)
+    assert (told["memory"]["vehicle_days"], told["memory"]["vehicle_days_per_core_second"]) == (30, 3.0)
+    assert told["memory"]["violations"] == {"S1": 1}
+    assert told["memory"]["failing_seeds"] == [2]
+    assert told["memory"]["combinations_of_troubles"] == 2
+    assert told["full"]["E1"] == 1.01

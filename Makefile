@@ -17,6 +17,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 SPREAD := --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+CAMPAIGN_ARGS ?=
 FUZZ_ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -62,6 +63,13 @@ test-all:  ## `make test` on every supported Python that is present
 	    echo "==== Python $$version is not here: skipped"; \
 	  fi; \
 	done
+
+.PHONY: campaign
+campaign: $(VENV)/.ready-to-develop  ## lives by the hundred thousand days, and 1,000 kills (hours; goes on where it was interrupted)
+	@$(BIN)/python -m tests.campaign run --fidelity full --vehicle-days 20000 $(CAMPAIGN_ARGS)
+	@$(BIN)/python -m tests.campaign run --fidelity memory --vehicle-days 200000 $(CAMPAIGN_ARGS)
+	@$(BIN)/python -m tests.campaign.kills --kills 1000 --seed 1 --state build/kills-1
+	@$(BIN)/python -m tests.campaign report
 
 .PHONY: bench
 bench: $(VENV)/.ready-to-develop  ## every measurement in bench/

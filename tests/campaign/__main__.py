@@ -3,10 +3,12 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -61,9 +63,9 @@ def _run(chosen: argparse.Namespace) -> int:
     days = sum(one.vehicle_days for one in lived)
     until_s = None if chosen.minutes is None else time.monotonic() + 60 * chosen.minutes
     seeds = (seed for seed in count(chosen.first_seed) if seed not in done)
-    good = all(one.good for one in lived)
+    good, commit = all(one.good for one in lived), _commit()
     for outcome in _lives(seeds, chosen, days, until_s):
-        ledger.enter(outcome)
+        ledger.enter(replace(outcome, commit=commit))
         days += outcome.vehicle_days
         good = good and outcome.good
         print(_line(outcome, days), flush=True)
@@ -83,6 +85,13 @@ def _lives(seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s:
             if days + expected < chosen.vehicle_days and (until_s is None or time.monotonic() < until_s):
                 under_way.add(pool.submit(_lived, next(seeds), chosen.fidelity))
             yield outcome
+
+
+def _commit() -> str:
+    """Return the commit that is checked out; what was changed since, `+` says."""
+    asked = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    return told.stdout.strip()
 
 
 def _lived(seed: int, fidelity: str) -> Outcome:

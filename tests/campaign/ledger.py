@@ -51,13 +51,16 @@ def _figures(lives: list[Outcome]) -> Figures:
     money: Counter[str] = Counter()
     rules: Counter[str] = Counter()
     combinations: set[str] = set()
+    days_by_commit: Counter[str] = Counter()
     for life in lives:
         money.update(life.figures)
         rules.update(violation["rule"] for violation in life.violations)
         combinations.update(life.combinations)
+        days_by_commit[life.commit] += life.vehicle_days
     days, cpu_s = sum(life.vehicle_days for life in lives), sum(life.cpu_s for life in lives)
     return {
         "lives": len(lives),
+        "vehicle_days_by_commit": dict(days_by_commit),
         "vehicle_days": days,
         "sessions": round(money["sessions"]),
         "commands": sum(life.commands for life in lives),

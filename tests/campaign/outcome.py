@@ -8,12 +8,14 @@ from typing import Any
 class Outcome:
     """The figures of one life. Money in EUR; `figures` are those of `bills.sums`.
 
+    `commit` is that of the code that lived it.
     `combinations` are the kinds of trouble that were there at one moment, each once.
     """
 
     seed: int
     fidelity: str
     vehicle_days: int
+    commit: str = ""
     violations: tuple[dict[str, Any], ...] = ()
     commands: int = 0
     away: int = 0

@@ -11,11 +11,15 @@ FAR_KM = 2000.0
 
 MOST_LATITUDE, MOST_LONGITUDE = 90.0, 180.0
 
+WRITABLE = 1e6
+"""A number beyond it is written as if it were this: one of a hundred digits cannot be written as a figure at all."""
+
 _ISO6709 = re.compile(r"([+-])(\d{2,3})(\d{2})(\d{2})?")
 
 
 def fault_of(latitude: float, longitude: float) -> str:
     """Say why the coordinates cannot be a home's; empty when they can."""
+    latitude, longitude = (max(-WRITABLE, min(WRITABLE, one)) for one in (latitude, longitude))
     if latitude == 0 and longitude == 0:
         return "0, 0 lies in the Gulf of Guinea; give the home's coordinates or none"
     if abs(latitude) > MOST_LATITUDE >= abs(longitude) and abs(latitude) <= MOST_LONGITUDE:

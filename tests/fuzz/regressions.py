@@ -56,6 +56,9 @@ REGRESSIONS: tuple[tuple[str, bytes], ...] = (
     ("journal", DEEP),
     ("journal", b'{"seq":1,"t":1e999,"m":0,"run":"r","node":"n","k":"SEND","v":"car","cmd":"a","act":"START"}'),
     ("stored-row", b"\x01" + b'{"a":' * 5000 + b"1" + b"}" * 5000),
+    # A latitude of hundreds of digits: it could not be written into the sentence that refuses it.
+    ("configuration", b"[[home]]\nlongitude = 1\nlatitude = " + b"9" * 400),
+    ("home-table", b'{"longitude":1,"latitude":' + b"9" * 400 + b"}"),
     # The name of a time zone of a thousand parts: the search for it went too deep.
     ("calendar", b"BEGIN:VCALENDAR\r\nX-WR-TIMEZONE:" + b"a." * 2000 + b"\r\nEND:VCALENDAR\r\n"),
     # Bodies of requests: nested without end, in a charset that nobody knows, and not compressed as they say.

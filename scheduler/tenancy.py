@@ -73,7 +73,7 @@ class Tenancy(Faces):
             self.enode, store=self.store, clock=self.clock, accounts=self.accounts, publish=self.feed.publish
         )
         self.credentials = Credentials(
-            self.enode, accounts=self.accounts, homes=self.homes, state=self.state, mark=self._mark, told=self._told
+            self.enode, accounts=self.accounts, homes=self.homes, state=self.state, mark=self._mark
         )
         self.holds = Holds(store=self.store, homes=self.own_homes, rehome=self.rehome)
         self.lost_chargers = LostChargers(
@@ -119,11 +119,6 @@ class Tenancy(Faces):
         self.acts.spawn(look())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(read.wait(), FIRST_LOOK_S)
-
-    def _told(self) -> bool:
-        """Tell whether webhooks arrive."""
-        heard_at = self.inbound.heard_at()
-        return heard_at is not None and self.clock.now() - heard_at < self.loop.world.limits.t_hb
 
     async def _check_accounts(self) -> None:
         await self.credentials.check()

@@ -25,10 +25,7 @@ Mark = Callable[[str, str, str], Awaitable[None]]
 
 
 class Credentials:
-    """Has the accounts of all homes read in time, and compares what they say with what is kept of the vehicles.
-
-    While `told` says that webhooks arrive, an event would tell of a loss at once: then `OLDEST` is soon enough.
-    """
+    """Has the accounts of all homes read in time, and compares what they say with what is kept of the vehicles."""
 
     def __init__(
         self,
@@ -38,10 +35,8 @@ class Credentials:
         homes: Callable[[], Iterable[Home]],
         state: Callable[[str], VehicleState | None],
         mark: Mark,
-        told: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
-        self._told = told
         self._accounts = accounts
         self._homes = homes
         self._state = state
@@ -72,7 +67,7 @@ class Credentials:
         marked = {one for one in mine if (s := self._state(one)) is not None and s.credentials_lost_at is not None}
         age = self._accounts.age(user_id)
         due = bool(marked) or user_id in self._broken or age is None or age >= OLDEST
-        if not due and (self._told() or not await self._invalid(user_id)):
+        if not due and not await self._invalid(user_id):
             return
         account = await self._accounts.of(user_id, fresh=True)
         broken = any(one.valid is False for one in account.vendors)

@@ -152,7 +152,10 @@ def _hostile(value: Any, rnd: Random) -> Any:
         )
     if isinstance(value, (int, float)) and not isinstance(value, bool) and kind < 0.4:
         return rnd.choice((-value, value * 1000, value + 1, value - 1, value / 3, str(value), value * 1e12, value * 0))
-    return rnd.choice(RAW) if kind < 0.7 else rnd.choice(PLAIN) if kind < 0.92 else rnd.choice(INSTANTS)
+    if kind < 0.7:
+        return rnd.choice(RAW)
+    # A list of them is copied: what is put into a tree may itself be changed, and put into itself it would have no end.
+    return deepcopy(rnd.choice(PLAIN)) if kind < 0.92 else rnd.choice(INSTANTS)
 
 
 def written(value: Any) -> str:

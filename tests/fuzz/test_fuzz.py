@@ -3,6 +3,8 @@
 `python -m tests.fuzz` is the long run of the same targets.
 """
 
+from random import Random
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from scheduler.http.problem import problems
 from scheduler.http.web.app import web_app
 from scheduler.http.web.passwords import Passwords
 from tests.fakes_daemon import make_daemon
-from tests.fuzz import campaign, http_targets
+from tests.fuzz import campaign, http_targets, spoiling
 from tests.fuzz.http_wire import Served
 from tests.fuzz.regressions import REGRESSIONS
 from tests.fuzz.spoiling import spoilt
@@ -104,6 +106,14 @@ async def test_who_hangs_up_is_no_fault_of_ours():
         raise ConnectionResetError
 
     assert (await problems(make_mocked_request("GET", "/"), gone)).status == 400
+
+
+def test_mutations_change_nothing_but_their_input():
+    """What hostile values are made of must stay what it is: a list of them that is put into itself has no end."""
+    before, rnd = repr(spoiling.PLAIN), Random(1)
+    for _ in range(3000):
+        spoiling.spoilt_json(b'{"a":[1,"x",{"b":null}]}', rnd, b"[[1],{}]", times=8)
+    assert repr(spoiling.PLAIN) == before
 
 
 def test_a_finding_is_one():

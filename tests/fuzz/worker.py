@@ -35,6 +35,9 @@ SOAK_STEPS = 20
 
 PAGE = resource.getpagesize()
 
+MOST_MEMORY = 4 * 1024**3
+"""No process takes more than this [bytes]: what would is a finding, and must not become the machine's trouble."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -181,6 +184,7 @@ def forked(task: Task) -> None:
     if pid := os.fork():
         os.waitpid(pid, 0)
         return
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)

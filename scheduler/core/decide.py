@@ -22,7 +22,7 @@ PRESSING = timedelta(minutes=5)
 """With a command waiting for evidence, a refresh may be asked for this often."""
 
 LOOK_AGAIN, LOOK_AGAIN_IDLE = timedelta(minutes=15), timedelta(hours=1)
-"""A plugged-in car is decided on at least this often, news or not: while it charges, and while it does not."""
+"""A plugged-in car is decided on at least this often, news or not: while it charges or a policy is set aside; else."""
 
 STALE = frozenset(
     {"stale", "age-unknown", "location-before-plug", "pair-not-recognised", "place-unknown", "plug-unknown"}
@@ -122,7 +122,7 @@ def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch, *, refre
     asked = now.at if refreshing else now.refreshed_at
     lst = latest_start(plan)
     due = [
-        now.at + (LOOK_AGAIN if now.observation.charge.charging is True else LOOK_AGAIN_IDLE),
+        now.at + (LOOK_AGAIN if now.observation.charge.charging is True or now.set_aside else LOOK_AGAIN_IDLE),
         slot.end if slot is not None else None,
         plan.next_start(now.at),
         lst,

@@ -91,6 +91,7 @@ class Loop:
         self._debt = Debt()
         acts.on_unstored = self._debt.hear
         self._woken: set[str] = set()
+        self._anew: set[str] = set()
         self._stepped_at_ns = -1
         self._origin: timedelta | None = None
         self.on_stepped: Callable[[Event], None] = lambda _: None
@@ -115,6 +116,7 @@ class Loop:
     def apply(self, world: World) -> None:
         """Use another configuration from the next turn on; vehicles new to it start from nothing known."""
         self.world = world
+        self._anew = {vehicle.id for _, vehicle in world.vehicles()}  # its policies may say something else
         for home, vehicle in world.vehicles():
             if vehicle.id not in self.states:
                 self.states[vehicle.id] = Versioned(state=world.fresh_state(home, vehicle), version=0)
@@ -196,9 +198,11 @@ class Loop:
             store_durable=self.durable,
         )
         last = self.last.get(vehicle.id)
-        if last is not None and observed.closed is None and stands(situation, *last):
+        anew = vehicle.id in self._anew or observed.closed is not None
+        if last is not None and not anew and stands(situation, *last):
             return self._standing(home, kept.version, observed, *last)
         policies = self.world.policies[home.id]
+        self._anew.discard(vehicle.id)
         terms, set_aside = await policies.terms(situation)
         situation = replace(situation, terms=terms, set_aside=set_aside)
         decision = decide(situation)

@@ -13,6 +13,9 @@ from aiohttp import web
 ROUNDS = 60
 """So many turns of the loop are given to a request; one that then still waits is cut off, as by its sender."""
 
+SERVER = "aiohttp.server"
+"""Whose log tells of what was caught on the way to an answer."""
+
 LOCAL = ("127.0.0.1", 50_000)
 
 
@@ -89,6 +92,7 @@ class Served:
         """Serve no more."""
         self.loop.run_until_complete(self._runner.cleanup())
         self.loop.close()
+        logging.getLogger(SERVER).removeHandler(self._trouble)  # it would hear, and keep, the troubles of others
 
     def _turn(self) -> None:
         self.loop.call_soon(self.loop.stop)
@@ -101,7 +105,7 @@ class _Trouble(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._heard: list[Any] = []
-        logger = logging.getLogger("aiohttp.server")
+        logger = logging.getLogger(SERVER)
         logger.addHandler(self)
         logger.propagate = False
         structlog.configure(processors=[self._process], cache_logger_on_first_use=False)

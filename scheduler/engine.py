@@ -114,6 +114,8 @@ class LocalEngine:
 
     def periodic(self, name: str, every_s: float, job: Callable[[], Any]) -> None:
         """Run a job every so many seconds. One that is still running is not started again; one that fails is told."""
+        for others in self._rounds.values():
+            others.pop(name, None)
         jobs = self._rounds.get(every_s)
         if jobs is None:  # one round for all of an interval: fewer wakings, and all of it at one moment
             jobs = self._rounds[every_s] = {}
@@ -122,7 +124,7 @@ class LocalEngine:
         jobs[name] = job
 
     async def _go_round(self, jobs: Mapping[str, Callable[[], Any]]) -> None:
-        for name, job in jobs.items():
+        for name, job in tuple(jobs.items()):
             if name not in self._at_work:
                 self._at_work.add(name)
                 task = asyncio.create_task(self._guarded(name, job), name=name)

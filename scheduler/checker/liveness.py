@@ -19,6 +19,9 @@ SLACK = 5 * SECOND
 FULL_POLLING = 20 * MINUTE
 """The longest wait between two readings of a vehicle of which no webhook tells anything."""
 
+STORED_LATE = 6 * 60 * MINUTE
+"""Lines that a failing store did not take come together once it does, and only then the tick that counts the others."""
+
 JOINTLY = frozenset({"HELD_WHILE_STOPPING", "CHARGER_LOST", "PLUGIN_SET_ASIDE"})
 """Alerts of which several may be raised side by side under one code and no vehicle."""
 
@@ -32,13 +35,16 @@ class Progress(Rule):
     def __init__(self) -> None:
         self._tick: Event | None = None
         self._missing: Event | None = None
+        self._ended: Event | None = None
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a gap between ticks, and ticks that ended while the run went on."""
         if event["k"] in SIMULATED:
             return
         if self._tick is None or event.get("run") != self._tick.get("run"):
-            self._tick = self._missing = None
+            if self._ended:
+                yield self.broken(self._ended, "the ticks have ended, and the run goes on")
+            self._tick = self._missing = self._ended = None
         most = 2 * record.params["T_tick"]
         if event["k"] == "TICK":
             if self._tick is not None:
@@ -46,12 +52,14 @@ class Progress(Rule):
                 gap = elapsed(self._tick, event)
                 if gap > most * beats:
                     yield self.broken(event, f"{gap / beats / SECOND:.0f} s from tick to tick")
-            self._tick, self._missing = event, None
+            self._tick, self._missing, self._ended = event, None, None
         elif self._tick is not None and elapsed(self._tick, event) > most:
             self._missing = self._missing or event
             if elapsed(self._missing, event) > most:
-                yield self.broken(self._missing, "the ticks have ended, and the run goes on")
-                self._tick = None
+                self._ended = self._missing
+            if self._ended and elapsed(self._missing, event) > STORED_LATE:
+                yield self.broken(self._ended, "the ticks have ended, and the run goes on")
+                self._tick = self._ended = None
 
 
 class Inbound(Rule):

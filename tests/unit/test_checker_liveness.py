@@ -87,9 +87,15 @@ def refreshed(journal, *minutes, desired="hold", **seen):
         ),
         pytest.param(
             "L7",
-            lambda j: j.ticks(5).at(7.5).obs().at(9.6).obs(),
+            lambda j: j.ticks(5).at(7.5).obs().at(9.6).obs().at(400).obs(),
             lambda j: j.ticks(5).at(7).obs().at(9).restart().at(12).obs(),
             id="a-run-goes-on-without-ticks",
+        ),
+        pytest.param(
+            "L7",
+            lambda j: j.ticks(5).at(7.5).obs().at(9.6).obs().restart().at(12).obs(),
+            lambda j: j.ticks(5).at(7.5).obs().at(9.6).obs().at(10).add("TICK", None, n=10),
+            id="a-run-went-on-without-ticks-until-it-ended-or-its-store-took-nothing",
         ),
         pytest.param(
             "L8", lambda j: silent(j).ticks(60, **IDLE), lambda j: polled(silent(j), 60), id="one-is-not-polled"

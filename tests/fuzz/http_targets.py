@@ -15,7 +15,7 @@ from scheduler.http.api_document import text
 from scheduler.ports import OverrideRecord
 from storage import mapping
 from tests.fake_onboarding import FakeOnboarding
-from tests.fakes_daemon import NOW, POLLY, make_daemon
+from tests.fakes_daemon import NOW, POLLY, FakeDaemon, make_daemon
 from tests.fuzz.http_wire import Served
 from tests.fuzz.seeds import dumped
 from tests.fuzz.target import Target
@@ -28,7 +28,7 @@ OPERATIONS: tuple[tuple[str, str], ...] = tuple(
     if method in {"get", "post", "put", "delete"}
 )
 RENEWED = 200
-"""After so many requests there is a new daemon: the made-up one forgets nothing."""
+"""After so many requests the made-up daemon is as new: by itself it forgets nothing."""
 
 HEADERS = (
     b"", b"Content-Type: application/json\r\n", b"Content-Type: application/json; charset=nothing\r\n", b"Content-Type: \xff\r\n",
@@ -95,23 +95,29 @@ class _Checking(FakeOnboarding):
         return await super().create_home(table)
 
 
+def _daemon() -> FakeDaemon:
+    daemon = make_daemon()
+    daemon.onboarding = _Checking()
+    override = Override(will=Will.HOLD, by=Hand.CLI, set_at=NOW)
+    daemon.store.override_rows = [OverrideRecord(vehicle_id=POLLY, override=override)]
+    daemon.store.blobs = {"abc": b"{}"}
+    return daemon
+
+
 class _Api:
-    """The API of a made-up daemon that is made anew now and then."""
+    """The API of a made-up daemon that forgets everything now and then.
+
+    The application stays: the library keeps something of each there ever was.
+    """
 
     def __init__(self) -> None:
-        self._left = 0
-        self._served: Served | None = None
+        self._daemon, self._left = _daemon(), RENEWED
+        self._served = Served(api_app(self._daemon))
 
     def asked(self, request: bytes) -> bytes:
-        if self._served is None or self._left == 0:
-            daemon = make_daemon()
-            daemon.onboarding = _Checking()
-            override = Override(will=Will.HOLD, by=Hand.CLI, set_at=NOW)
-            daemon.store.override_rows = [OverrideRecord(vehicle_id=POLLY, override=override)]
-            daemon.store.blobs = {"abc": b"{}"}
-            if self._served is not None:
-                self._served.close()
-            self._served, self._left = Served(api_app(daemon)), RENEWED
+        if self._left == 0:
+            vars(self._daemon).update(vars(_daemon()))
+            self._left = RENEWED
         self._left -= 1
         return self._served.asked(request)
 

@@ -75,6 +75,8 @@ class LocalEngine:
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
         finally:
+            self._jobs.pause()
+            await asyncio.sleep(0)  # a round that was just handed over ends; cut off, it would be told as an error
             self._jobs.shutdown(wait=False)
             for task in list(self._tasks):
                 task.cancel()

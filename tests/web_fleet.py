@@ -72,12 +72,17 @@ class Traced(SqliteDatabase):
         """Yield a list of what is executed meanwhile. Outside of it nothing is slowed down by the telling."""
         executed: list[str] = []
         for connection in self._connections:
-            connection.set_trace_callback(executed.append)
+            plain(connection).set_trace_callback(executed.append)
         try:
             yield executed
         finally:
             for connection in self._connections:
-                connection.set_trace_callback(None)
+                plain(connection).set_trace_callback(None)
+
+
+def plain(connection: Any) -> Any:
+    """Return the driver's own connection, out of the box that bounds its time."""
+    return getattr(connection, "_connection", connection)
 
 
 @dataclass(kw_only=True)

@@ -1,23 +1,14 @@
 """What makes a decision the same: keys over its inputs and its content, times left out."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2s
 
 from scheduler.core.battery import estimate_soc
 from scheduler.core.gate import gate
 from scheduler.core.model import Decision, Desired, Situation
-from scheduler.core.terms import Target, of_type
-
-SPARE_PCT = 1.0
-"""A reading may be off by so much from what was foreseen: readings are whole points."""
 
 PROVEN = frozenset({"charger", "location", "trusted-charger", "unheard"})
 """The car was proven to be at home when it was last heard of; that grows old, and is read again when it counts."""
-
-NEAR_PCT = 3.0
-"""So close to where something begins or ends, every reading counts."""
 
 
 def hashed(content: object) -> str:
@@ -38,14 +29,11 @@ def need_key(decision: Decision, at: datetime) -> str:
 
 
 def input_key(now: Situation) -> tuple[object, ...]:
-    """Return the content of a situation's inputs, times, terms and the state of charge left out.
-
-    While it stands, and the state of charge is as foreseen, so does the decision.
-    """
+    """Return the content of a situation's inputs, times and terms left out: while it stands, so does the decision."""
     seen, command, session = now.observation, now.command, now.session
     return (
         seen.charge.plugged, seen.charge.charging, seen.charge.delivery, seen.charge.charger_id, seen.charge.full,
-        seen.charge.limit_pct, seen.charge.power_kw, seen.place.location_id, seen.capabilities,
+        seen.charge.limit_pct, seen.charge.power_kw, seen.place.location_id, seen.battery.soc_pct, seen.capabilities,
         seen.battery.capacity_kwh, estimate_soc(now).quality,
         seen.reachable, seen.smart_charging, now.override, now.overdue, command and (command.id, command.state),
         session and (session.id, session.unplugged_since, session.stopped_at, session.retry_at, session.at_home),
@@ -65,7 +53,7 @@ def stands(now: Situation, before: Situation, decision: Decision) -> bool:
     due = decision.next_due_at
     if not idle or (due is not None and due <= now.at) or now.at < before.at:
         return False
-    if input_key(now) != input_key(before) or not _foreseen(now, before, decision):
+    if input_key(now) != input_key(before):
         return False
     verdict = gate(now)
     return verdict == decision.verdict or (_calm(now, decision) and not {verdict.why, decision.verdict.why} - PROVEN)
@@ -75,33 +63,6 @@ def _calm(now: Situation, decision: Decision) -> bool:
     """Tell whether the car does what it should, so that nothing is sent until something is due."""
     charging = now.observation.charge.charging
     return (decision.desired, charging) in ((Desired.HOLD, False), (Desired.CHARGE, True))
-
-
-def _foreseen(now: Situation, before: Situation, decision: Decision) -> bool:
-    """Tell whether the state of charge is what the decision reckoned with, so that nothing is to be planned anew.
-
-    It has not moved; or the car charges in its slot, it has risen by what the power seen brings, and nothing is
-    decided by where it is now.
-    """
-    soc_pct, before_pct = now.observation.battery.soc_pct, before.observation.battery.soc_pct
-    if soc_pct == before_pct:
-        return True
-    in_slot = decision.desired is Desired.CHARGE and decision.plan.slot_at(now.at) is not None
-    if soc_pct is None or before_pct is None or not in_slot or now.observation.charge.charging is not True:
-        return False
-    if any(before_pct < mark <= soc_pct + NEAR_PCT for mark in _marks(before, decision)):
-        return False
-    expected = estimate_soc(replace(before, at=now.at))
-    low_pct, high_pct = expected.low_pct, expected.high_pct
-    return low_pct is not None and high_pct is not None and low_pct - SPARE_PCT <= soc_pct <= high_pct + SPARE_PCT
-
-
-def _marks(before: Situation, decision: Decision) -> Iterator[float]:
-    """Yield the states of charge at which something begins or ends."""
-    yield from (need.soc_pct for need in decision.plan.needs if need.soc_pct is not None)
-    yield from (target.soc_pct for target in of_type(before.terms, Target) if target.soc_pct is not None)
-    if before.observation.charge.limit_pct is not None:
-        yield before.observation.charge.limit_pct
 
 
 def decision_key(now: Situation, decision: Decision) -> str:

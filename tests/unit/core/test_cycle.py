@@ -472,28 +472,6 @@ def test_evidence_may_grow_old_while_nothing_is_to_be_sent():
     assert not stands(later(charging, 11), charging, decide(charging))
 
 
-def in_its_slot(soc_pct, *, minutes=0.0):
-    """A car that charges at 7 kW in the cheapest hours, as planned: 9 min bring about 1.6 % to 60 kWh."""
-    return later(scene(charging=True, soc_pct=soc_pct, prices=(0.1, 0.1, 0.1, 0.1, *[0.4] * 8)), minutes)
-
-
-@pytest.mark.parametrize(
-    ("minutes", "soc_pct", "stand"),
-    [(9, 50, True), (9, 51, True), (9, 52, True), (9, 49, False), (9, 54, False), (0, 53, False)],
-)
-def test_a_decision_stands_while_a_charging_car_fills_as_foreseen(minutes, soc_pct, stand):
-    before = in_its_slot(50.0)
-    decision = decide(before)
-    assert (decision.desired, decision.command) == (Desired.CHARGE, None)
-    read = in_its_slot(float(soc_pct), minutes=minutes)
-    assert stands(read, before, decision) is stand
-
-
-def test_every_reading_counts_near_the_target():
-    before = in_its_slot(76.0)
-    assert not stands(in_its_slot(77.0, minutes=7), before, decide(before))
-
-
 def test_a_decision_that_sends_or_recalls_never_stands():
     now = scene(charging=True)
     assert not stands(later(now, 0.1), now, decide(now))

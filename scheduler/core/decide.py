@@ -8,7 +8,7 @@ from scheduler.core.command import Why
 from scheduler.core.delay import delay, turn
 from scheduler.core.desire import Want, latest_start, want
 from scheduler.core.dispatch import Dispatch, dispatch
-from scheduler.core.energy import usable_capacity_kwh
+from scheduler.core.energy import FULL_PCT, usable_capacity_kwh
 from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, settled_at
 from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Quality, Reason, Situation, Verdict
 from scheduler.core.needs import longest_delay, missing_kwh
@@ -145,7 +145,8 @@ def _filled_at(now: Situation, plan: Plan, charge: Charge) -> datetime | None:
         return None
     if capacity is None or session is None or session.max_kw <= 0 or charge.high_pct is None:
         return None
-    left_kwh = missing_kwh(charge.high_pct, max(targets) + now.limits.eps_soc / 2, capacity)
+    goal_pct = min(FULL_PCT, max(targets) + now.limits.eps_soc / 2)
+    left_kwh = missing_kwh(charge.high_pct, goal_pct, capacity)
     return now.at + max(timedelta(hours=left_kwh / session.max_kw), now.limits.t_tick)
 
 

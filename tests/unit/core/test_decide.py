@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.core.command import Action, Command, CommandState, Why
 from scheduler.core.decide import decide
-from scheduler.core.model import Desired, Hand, Mode, Override, Place, Will
+from scheduler.core.model import Desired, Hand, Mode, Override, Place, Quality, Will
 from scheduler.core.observation import Delivery, Stamp
 from scheduler.core.terms import Price, Target
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation
@@ -201,3 +201,10 @@ def test_nothing_is_recalled_for_old_evidence():
 def test_away_nothing_is_planned():
     decision = decide(elsewhere(scene(), charger_id="other"))
     assert (decision.verdict.place, decision.plan.slots, decision.desired) == (Place.AWAY, (), Desired.LEAVE)
+
+
+def test_a_car_that_is_to_be_full_and_whose_readings_stand_still_is_decided_on():
+    target = Target(soc_pct=100.0, by=BY)
+    now = situation(charging=True, soc_pct=90.0, soc_age=40 * MIN, session={"max_kw": 7.0}, terms=(target,))
+    assert decide(now).soc_quality is Quality.ESTIMATED
+    assert decide(now).next_due_at > NOW

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import os
 import random
-import socket
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +18,7 @@ import structlog
 
 from scheduler.app import App
 from scheduler.cli.demo_report import Judge
+from scheduler.cli.demo_staging import free_port, passing_place
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load
 from scheduler.core.errors import ConfigError, StoreBusy
@@ -39,20 +38,10 @@ from tests.campaign.outcome import Outcome
 from tests.campaign.script import DAY_S, Script, Trouble
 from tests.campaign.town import settle
 from tests.campaign.troubles import KINDS
+from tests.unruly import SteppingClock, refuse_writing
 
 JUDGED_EVERY_S = 6 * 3600
 ALL = 1_000_000
-
-
-class SteppingClock(SystemClock):
-    """The daemon's clock, whose wall part can be stepped against the world's time."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta(0)
-
-    def now(self) -> datetime:
-        """Return the wall clock as the daemon's host shows it."""
-        return super().now() + self.offset
 
 
 class Life:
@@ -226,19 +215,7 @@ class Life:
         """Let nothing be written from now on; return what mends it."""
         if self.app is None:
             return lambda: None
-        store = self.app.store
-
-        async def refuse(*_args: Any, **_members: Any) -> Any:
-            raise StoreBusy("the disk takes nothing")
-
-        for name in ("commit", "put"):
-            setattr(store, name, refuse)
-
-        def mend() -> None:
-            for name in ("commit", "put"):
-                vars(store).pop(name, None)
-
-        return mend
+        return refuse_writing(self.app.store)
 
     async def step_reached(self, step: str, *, within_s: float) -> None:
         """Have the daemon die at its next such step; return when it did, or when the time is over."""
@@ -311,7 +288,7 @@ class Life:
 def live(script: Script, fidelity: str = "memory") -> Outcome:
     """Live through a script; `fidelity` is `full` or `memory`."""
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
-    with _silent(), tempfile.TemporaryDirectory(prefix="kwhen-life-", dir=fast_place()) as directory:
+    with _silent(), tempfile.TemporaryDirectory(prefix="kwhen-life-", dir=passing_place()) as directory:
         outcome = _lived(script, Full() if fidelity == "full" else Memory(), Path(directory))
     wall_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     return replace(outcome, wall_s=round(wall_s, 2), cpu_s=round(cpu_s, 2))
@@ -333,16 +310,3 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**before)
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def fast_place() -> str | None:
-    """Return a directory in memory, if there is one."""
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None

@@ -1,7 +1,7 @@
 """What can go wrong in a life, by the ids of the fault catalogue: each begins, lasts for its time, and ends.
 
 `hinders` says that while it lasts no command can be expected to reach the car (of which the checker is told: a missed
-deadline is excused by it, as by an outage). `alone` keeps the longest and gravest kinds rare.
+deadline is excused by it, as by an outage).
 """
 
 import asyncio

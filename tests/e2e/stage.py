@@ -41,6 +41,7 @@ from simulator.server import Running, serve
 from simulator.vehicle import Vehicle
 from simulator.webhooks import Webhooks
 from simulator.world import World
+from tests.unruly import SteppingClock
 
 START_AT = datetime(2026, 1, 12, 16, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -49,17 +50,6 @@ TOKENS = {"tibber": TIBBER_TOKEN, "entso-e": ENTSO_E_TOKEN}
 ZONES = {"octopus": "E-1R-AGILE-24-10-01-A"}
 PRICES_BY_HOUR = [0.20, 0.10, 0.10, 0.10, *[0.20] * 2, *[0.30] * 10, *[0.45] * 5, *[0.30] * 3]
 """Euro per kWh for each hour of the day in UTC."""
-
-
-class SteppingClock(SystemClock):
-    """The daemon's clock, whose wall part can be stepped against the world's time."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta(0)
-
-    def now(self) -> datetime:
-        """Return the wall clock as the daemon's host shows it."""
-        return super().now() + self.offset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,23 +13,13 @@ from scheduler.core.errors import StoreError
 from scheduler.core.model import HoldMode, Will
 from storage.copies import copies, take_copy
 from tests.e2e.stage import Stage, perform
+from tests.unruly import damage
 
 ON_DISK = "sqlite:///{}/kwhen.db"
-PAGE = 4096
 
 
 def database(stage: Stage) -> Path:
     return stage.directory / "kwhen.db"
-
-
-def damage(path: Path) -> None:
-    """Flip the first bytes of every page but the first, which the running daemon holds."""
-    with path.open("r+b") as file:
-        for start in range(PAGE, path.stat().st_size, PAGE):
-            file.seek(start)
-            held = file.read(64)
-            file.seek(start)
-            file.write(bytes(byte ^ 0xFF for byte in held))
 
 
 async def lives_until_damaged(stage: Stage) -> None:

@@ -8,8 +8,7 @@ import pytest
 from scheduler.clock import SystemClock
 from storage.copies import copies, take_copy
 from tests.integration.processes import Daemon, installed, simulated, until
-
-PAGE = 4096
+from tests.unruly import damage
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +25,6 @@ def daemon(tmp_path, provider):
             "WATCHDOG_USEC": "3000000",
         }  # it sweeps each second
         yield one
-
-
-def damage(path: Path) -> None:
-    """Flip the first bytes of every page but the first."""
-    with path.open("r+b") as file:
-        for start in range(PAGE, path.stat().st_size, PAGE):
-            file.seek(start)
-            held = file.read(64)
-            file.seek(start)
-            file.write(bytes(byte ^ 0xFF for byte in held))
 
 
 def aside(daemon: Daemon) -> list[str]:

@@ -116,6 +116,7 @@ class Missed(Rule):
         del self._needs[reading["v"]]
         vehicle = record.vehicle(reading["v"])
         ours = record.why_no_command(vehicle) is None and vehicle.will(reading["t"]) in (None, "ready-by")
+        ours = ours and why_not_home(vehicle, record) is None
         told = reading["v"] in self._records or record.present.alerted(reading["v"], ON_RECORD) is not None
         late = read_at - need["deadline"] > FUTURE_LIMIT + 30 * MINUTE
         if ours and not told and not late and soc < need["target"] - record.params["eps_soc"]:

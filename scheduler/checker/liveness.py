@@ -87,7 +87,8 @@ class Inbound(Rule):
         for vehicle_id in sorted(record.configured()):
             last = self._read.get(vehicle_id, self._silent)
             gone = record.present.alerted(vehicle_id, {"GONE"}) is not None
-            if not gone and elapsed(last, event) > FULL_POLLING + BACK_WITHIN:
+            free = record.present.free_to_read(event) > BACK_WITHIN
+            if free and not gone and elapsed(last, event) > FULL_POLLING + BACK_WITHIN:
                 self._read[vehicle_id] = event
                 text = f"not read for {elapsed(last, event) / MINUTE:.0f} min, and no webhook arrives"
                 yield Violation(rule=self.code, seq=int(event["seq"]), vehicle=vehicle_id, text=text)
@@ -129,7 +130,7 @@ class Recovery(Rule):
             for vehicle_id, since in list(self._unread.items()):
                 truth = record.present.truths.get(vehicle_id)
                 waited, most = elapsed(since, event), TOLD_DOWN if truth is None else BACK_WITHIN + SLACK
-                if waited <= most:
+                if min(waited, record.present.free_to_read(event)) <= most:
                     continue
                 del self._unread[vehicle_id]
                 if truth is not None or not down:

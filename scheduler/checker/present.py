@@ -11,6 +11,11 @@ SIMULATED = frozenset({"TRUTH", "FAULT", "BILL"})
 ASLEEP_AFTER = 300_000_000_000
 """A journal that says nothing for so long [ns] was not being written: the daemon was down, or its host slept."""
 
+READS = frozenset({"enode", "enode:read"})
+"""Buckets whose hold keeps the lists of vehicles from being read."""
+
+FOREVER = 1 << 62
+
 Line = Mapping[str, Any]
 
 
@@ -23,6 +28,7 @@ class Present:
         self.desired: dict[str, str] = {}
         self.notes: dict[str, Line] = {}
         self.truths: dict[str, Line] = {}
+        self._held: Line | None = None
         self._awake_since: Line | None = None
         self._last: Line | None = None
         self._awake_at: Line | None = None
@@ -34,6 +40,8 @@ class Present:
             self._stay_awake(event)
         if event["k"] == "ALERT":
             self._alert(event)
+        elif event["k"] == "LIMIT":
+            self._hold(event)
         elif event.get("v") is not None:
             self._vehicle(event, str(event["v"]))
 
@@ -60,6 +68,13 @@ class Present:
                 return event
         return None
 
+    def free_to_read(self, event: Line) -> int:
+        """Return for how long the provider has not asked to read nothing, up to an event [ns]; 0 while it does."""
+        held = self._held
+        if held is None or held.get("run") != event.get("run"):
+            return FOREVER
+        return max(0, int(event["t"] - held["until"]))
+
     def awake(self, event: Line) -> int:
         """Return for how long the journal has been written without a break up to an event [ns]."""
         if self._awake_at is not event:  # many rules ask of one event
@@ -75,6 +90,12 @@ class Present:
             self._awake_since = self._last = event
         elif gap > 0:  # a line that a failing store kept back tells of the past
             self._last = event
+
+    def _hold(self, event: Line) -> None:
+        before = self._held
+        same_run = before is not None and before.get("run") == event.get("run")
+        if event["bucket"] in READS and not (same_run and before is not None and before["until"] > event["until"]):
+            self._held = event
 
     def _alert(self, event: Line) -> None:
         key = event.get("v"), str(event["code"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.checker_journal import Journal, ready
+from tests.unit.checker_journal import Journal, minute, ready
 
 IDLE = {"charging": False}
 
@@ -188,6 +188,14 @@ class TestRecovery:
     def test_who_is_told_to_be_down_is_read_soon_when_it_is_back(self):
         assert returned(ready()).ticks(31).obs().ticks(40).rules() == set()
         assert returned(ready()).ticks(33).obs().ticks(40).rules() == {"L10"}
+
+    def test_a_provider_that_asks_for_a_pause_is_back_when_that_is_over(self):
+        def held(until):
+            journal = returned(ready().at(9).add("LIMIT", None, bucket="enode:read", until=minute(until)))
+            return journal.ticks(41).rules()
+
+        assert held(40) == set()
+        assert held(31) == {"L10"}
 
     def test_an_alert_outlasts_a_restart(self):
         def after(op):

@@ -150,6 +150,7 @@ def past(journal, why="plan", soc=60, **changes):
             "L5", passed, lambda j: passed(j, until=20).alert("COMPLETE_BELOW_TARGET").ticks(40), id="the-car's-own-limit"
         ),
         pytest.param("L5", passed, lambda j: passed(j, until=20).ovr("hold").ticks(40), id="a-person-decides-otherwise"),
+        pytest.param("L5", passed, lambda j: passed(j.obs(loc="office")), id="plugged-in-elsewhere"),
         pytest.param("L9", past, lambda j: past(j, soc=78), id="a-stop-below-the-target"),
         pytest.param("L9", past, lambda j: past(j, why="user"), id="a-person-stops"),
         pytest.param("L9", past, lambda j: past(j, target=60), id="the-target-was-met"),

@@ -176,7 +176,9 @@ class App(Tenancy):
 
     def _build(self) -> None:
         settings, clock = self.settings, self.clock
-        self.web = self._web_client(clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held)
+        self.web = self._web_client(
+            clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held, rng=self._rng
+        )
         self._cleanups.append(self.web.close)
         account = Account(
             api_url=settings.enode.api_url,
@@ -238,7 +240,12 @@ class App(Tenancy):
         self.last_run = LastRun(store=self.store, clock=clock)
         self.pulse.also = lambda: (*self.keeper.alerts(), *self.last_run.alerts())
         self.poller = Poller(
-            loop=self.loop, provider=self.provider, acts=self.acts, clock=clock, heard_at=self.inbound.heard_at
+            loop=self.loop,
+            provider=self.provider,
+            acts=self.acts,
+            clock=clock,
+            heard_at=self.inbound.heard_at,
+            rng=self._rng,
         )
         self.herald = Herald(store=self.store, clock=clock, called=self._called, durable=lambda: self.loop.durable)
         self.herald.replace(posts_of(settings, self.web))

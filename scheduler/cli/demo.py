@@ -107,7 +107,7 @@ class FastRun:
             alarm_cap_s=NO_CAP_S,
             web_limits=WebLimits(idle_s=DAY.total_seconds()),
             new_id=lambda: str(UUID(int=ids.getrandbits(128), version=4)),
-            rng=random.Random(f"prices:{self.seed}"),  # noqa: S311 - when prices are asked for, too
+            rng=random.Random(f"jitter:{self.seed}"),  # noqa: S311 - and so is every pause before an attempt
         )
         async with running(app) as broken:
             for _ in range(self.days):

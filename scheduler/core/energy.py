@@ -36,6 +36,9 @@ SLIGHT = 0.05
 TAPER_TOLERANCE = 0.9
 """In its taper a car takes less than usual only from here down: a state of charge is told in whole points."""
 
+MAY_TAPER_FROM_PCT = 90.0
+"""Above this a car may take less than its full power; at the powers of a home hardly one does so below."""
+
 LEAST_SPAN_PCT = 0.01
 """A full car has a curve, too."""
 
@@ -106,8 +109,8 @@ def charge_curve(situation: Situation, *, low_pct: float | None) -> ChargeCurve 
     """Return the charge curve that plans count on, from a state of charge on; None when nothing tells the power.
 
     It begins at the pessimistic power and falls as the car's own sessions have shown, never rising again. Without a
-    state of charge, a capacity or such sessions it is one power: how a car tapers is its own, and what a session of its
-    own will show first is covered by the reserve before the departure.
+    state of charge, a capacity or such sessions it is one power: how a car tapers is its own. `unseen_taper` is what a
+    plan allows for until it is known.
     """
     power_kw, capacity = pessimistic_power_kw(situation), usable_capacity_kwh(situation)
     full_kw = _full_power_kw(situation)
@@ -120,6 +123,23 @@ def charge_curve(situation: Situation, *, low_pct: float | None) -> ChargeCurve 
         power_kw = full_kw
         share = 1.0 if seen_kw is None else min(1.0, seen_kw / min(full_kw, TAPER_TOLERANCE * expected_kw))
     return _falling([(0.0, power_kw), *levels], from_pct=low_pct, capacity=capacity, share=share)
+
+
+def unseen_taper(situation: Situation, taking: ChargeCurve, *, low_pct: float | None, energy_kwh: float) -> timedelta:
+    """Return how much longer than along its curve a need may take, since the car may taper as nobody has seen yet.
+
+    What is to be charged above 90 % and above the bands that the car's own sessions have shown may take twice its time.
+    """
+    capacity = usable_capacity_kwh(situation)
+    if capacity is None or low_pct is None or energy_kwh <= 0:
+        return timedelta(0)
+    seen_to_pct = max((band.from_pct + BAND_PCT for band in situation.learned.taper), default=0.0)
+    unseen_pct = low_pct + gained_pct(grid_kwh=energy_kwh, capacity_kwh=capacity)
+    unseen_pct -= max(low_pct, seen_to_pct, MAY_TAPER_FROM_PCT)
+    if unseen_pct <= 0:
+        return timedelta(0)
+    seen_kwh = max(0.0, energy_kwh - grid_energy(unseen_pct / 100 * capacity))
+    return timedelta(seconds=taking.seconds(energy_kwh) - taking.seconds(seen_kwh))
 
 
 def tapers_at(learned: Learned, soc_pct: float) -> bool:

@@ -7,7 +7,7 @@ from math import isinf
 
 from scheduler.core.battery import Charge
 from scheduler.core.charging import ChargeCurve
-from scheduler.core.energy import usable_capacity_kwh
+from scheduler.core.energy import unseen_taper, usable_capacity_kwh
 from scheduler.core.model import HoldMode, Quality, Situation, Will
 from scheduler.core.needs import (
     OVERRIDE,
@@ -69,7 +69,7 @@ class Problem:
         Of a deadline beyond the problem's end only that counts which would not fit after the end.
         """
         by = claim.by or self.end_at
-        early = reserved_deadline(self.now, by)
+        early = self._reserved(claim, by)
         beyond_s = max(0.0, (early - self.end_at).total_seconds())
         return max(0.0, self.seconds(claim) - beyond_s), self.offset_s(early), self.offset_s(by)
 
@@ -86,9 +86,15 @@ class Problem:
         return latest_start(
             at=self.now.at,
             seconds=max(self.seconds(c) for c in due_by_then),
-            deadline=reserved_deadline(self.now, claim.by) + without,
+            deadline=self._reserved(claim, claim.by) + without,
             not_permitted=stopping(claim, self.walls),
         )
+
+    def _reserved(self, claim: Claim, by: datetime) -> datetime:
+        """Return by when the plan means to have met a claim that is due at an instant."""
+        energy_kwh = claim.energy_kwh or 0.0
+        unseen = unseen_taper(self.now, self.curve, low_pct=self.charge.low_pct, energy_kwh=energy_kwh)
+        return reserved_deadline(self.now, by) - unseen
 
     @property
     def start_by(self) -> datetime | None:

@@ -54,8 +54,8 @@ def poll_every(look: Outlook) -> timedelta:
     """Return how long to wait between two readings of a vehicle."""
     if look.pending:
         return MINUTE if look.told else MINUTE / 2
-    if look.due:
-        return 2 * MINUTE
+    if look.due or (look.plugged is None and look.reachable is not False):
+        return 2 * MINUTE  # a car just linked: its first state comes within minutes
     if look.told:
         return _told(look)
     if look.resting or look.reachable is False:

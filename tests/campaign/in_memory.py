@@ -127,6 +127,8 @@ class Line:
         self._driver = Driver(world, clock)
         self._hooks = Webhooks(world, clock, self._post)
         self.app[WEBHOOKS] = self._hooks
+        self._going_on: set[asyncio.Future[web.StreamResponse]] = set()
+        self._open = True
 
     async def start(self) -> None:
         """Let the world follow the clock, and the couriers run."""
@@ -134,21 +136,29 @@ class Line:
         await self._hooks.start()
 
     async def stop(self) -> None:
-        """End both."""
+        """End both, and calls that nobody waits for any more."""
+        self._open = False
         await self._hooks.stop()
+        for call in self._going_on:
+            call.cancel()
+        await asyncio.gather(*self._going_on, return_exceptions=True)
         self._driver.stop()
 
     async def exchange(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> web.Response:
         """Return the answer to a call.
 
         Raises:
-            aiohttp.ServerDisconnectedError: the connection was cut.
+            aiohttp.ServerDisconnectedError: the connection was cut, or the world has ended.
             aiohttp.SocketTimeoutError: nothing came within the daemon's patience. The call goes on, as with a server.
         """
+        if not self._open:
+            raise aiohttp.ServerDisconnectedError
         call = Call(self.app, method, url, headers, body)
         answering = answer(call, self._routes.find(call))  # type: ignore[arg-type]
         if self.app[WORLD].faults.active:  # it may be made to wait
             going_on = asyncio.ensure_future(answering)
+            self._going_on.add(going_on)
+            going_on.add_done_callback(self._going_on.discard)
             done, _ = await asyncio.wait({going_on}, timeout=READ_S)
             if not done:
                 raise aiohttp.SocketTimeoutError("no answer")

@@ -174,7 +174,7 @@ class Life:
             alarm_cap_s=60.0,
             web_limits=WebLimits(idle_s=float(DAY_S)),
             new_id=lambda: str(UUID(int=self._ids.getrandbits(128), version=4)),
-            rng=random.Random(f"prices:{self.script.seed}"),
+            rng=random.Random(f"jitter:{self.script.seed}"),
             store=self._joint.store(self._directory, self.clock),
             web_client=self._joint.web_client,  # type: ignore[arg-type]
         )

@@ -37,6 +37,7 @@ def told(daemon: Daemon) -> list[str]:
 
 
 def test_b04_found_at_start_and_a_copy_takes_its_place(daemon):
+    daemon.provider.act(0, "look")  # a provider that has just begun knows nothing of it yet
     daemon.start()
     until(lambda: daemon.car(0)["plugged"] is not None, "the cars are seen")
     take_copy(daemon.database, at=SystemClock().now(), keep=2)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.core.energy import LEARNED_POWER_MARGIN, charge_curve
+from scheduler.core.energy import LEARNED_POWER_MARGIN, charge_curve, grid_energy, unseen_taper
 from scheduler.core.learning import SESSIONS_A_BAND, taper_learned
 from scheduler.core.model import BandSeen, Learned, Session, TaperBand
 from scheduler.core.observation import Delivery
@@ -171,6 +171,27 @@ def test_without_something_to_go_by_the_curve_is_one_power(low_pct, capacity_kwh
     now = situation(capacity_kwh=capacity_kwh, learned=learned, charge_power_kw=7.0)
     curve = charge_curve(now, low_pct=low_pct)
     assert (curve.kinks_s, curve.most_kw) == ((), pytest.approx(7.0))
+
+
+@pytest.mark.parametrize(
+    ("low_pct", "target_pct", "seen", "unseen_points"),
+    [
+        pytest.param(50.0, 90.0, {}, 0.0, id="no-car-tapers-below"),
+        pytest.param(50.0, 100.0, {}, 10.0, id="nothing-seen"),
+        pytest.param(94.0, 100.0, {}, 6.0, id="begun-above"),
+        pytest.param(50.0, 100.0, {85: 10.0}, 10.0, id="seen-below"),
+        pytest.param(50.0, 100.0, {90: 10.0}, 5.0, id="seen-in-part"),
+        pytest.param(50.0, 100.0, FALLING, 0.0, id="seen-to-the-top"),
+        pytest.param(None, 100.0, {}, 0.0, id="nothing-to-go-by"),
+    ],
+)
+def test_what_no_session_has_shown_above_90_may_take_twice_its_time(low_pct, target_pct, seen, unseen_points):
+    learned = taught(ended(seen)) if seen else Learned()
+    now = situation(capacity_kwh=60.0, learned=learned, charge_power_kw=6.0)
+    taking = charge_curve(now, low_pct=low_pct)
+    energy_kwh = grid_energy(0.6 * (target_pct - (low_pct or 0.0)))
+    takes = unseen_taper(now, taking, low_pct=low_pct, energy_kwh=energy_kwh)
+    assert takes / timedelta(hours=1) == pytest.approx(grid_energy(0.6 * unseen_points) / taking.last_kw, abs=1e-6)
 
 
 def test_unknown_power_has_no_curve():

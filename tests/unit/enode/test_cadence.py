@@ -29,8 +29,9 @@ def outlook(**members) -> Outlook:
         pytest.param({"plugged": True, "charging": True}, 10, 2, id="charging"),
         pytest.param({"plugged": True, "resting": True}, 30, 20, id="complete"),
         pytest.param({"plugged": False}, 30, 5, id="unplugged-is-awaited"),
-        pytest.param({"plugged": None}, 20, 5, id="unknown"),
-        pytest.param({"reachable": False}, 20, 20, id="asleep"),
+        pytest.param({"plugged": None}, 2, 2, id="just-linked"),
+        pytest.param({"plugged": False, "reachable": False}, 30, 20, id="asleep"),
+        pytest.param({"plugged": None, "reachable": False}, 20, 20, id="nothing-known-and-asleep"),
     ],
 )
 def test_reading_is_as_close_as_it_is_useful(look, told_min, silent_min):

@@ -116,6 +116,7 @@ class Recovery(Rule):
 
     def __init__(self) -> None:
         self._unread: dict[str, Event] = {}
+        self._polled: dict[str, Event] = {}
         self._down: set[str] = set()
 
     def judge(self, event: Event, record: Record) -> Iterable[Violation]:
@@ -144,10 +145,19 @@ class Recovery(Rule):
             self._unread = dict.fromkeys(sorted(started), event)
         elif event["k"] == "CONF":
             self._unread = {v: since for v, since in self._unread.items() if v in record.configured()}
-        elif event["k"] == "OBS" and event["src"] != "webhook":
-            self._unread.pop(event["v"], None)
+        elif event["k"] == "OBS":
+            self._settle(event)
         elif event["k"] == "TRUTH":
             self._follow_path(event, record)
+
+    def _settle(self, reading: Event) -> None:
+        """Take a reading. After a start only a poll will do: events may have been lost before it."""
+        since = self._unread.get(reading["v"])
+        if reading["src"] != "webhook":
+            self._polled[reading["v"]] = reading
+        elif since is not None and since["k"] == "LIFE":
+            return
+        self._unread.pop(reading["v"], None)
 
     def _follow_path(self, truth: Event, record: Record) -> None:
         if not truth["path"]:
@@ -155,8 +165,10 @@ class Recovery(Rule):
             self._unread.pop(truth["v"], None)
         elif truth["v"] in self._down:
             self._down.discard(truth["v"])
-            noticed = truth.get("cause") == "path" and record.present.alerted(None, DOWN) is not None
-            if noticed and truth["v"] in record.configured():
+            told = record.present.alerted(None, DOWN) if truth.get("cause") == "path" else None
+            polled = self._polled.get(truth["v"])
+            back = told is not None and polled is not None and polled["t"] > told["t"]  # the truth may be told late
+            if told is not None and not back and truth["v"] in record.configured():
                 self._unread[truth["v"]] = truth
 
     def _raised_again(self, event: Event, record: Record) -> Iterator[Violation]:

@@ -64,14 +64,16 @@ class PauseOnlyResumable(SendRule):
     """Charging is paused only where it can be resumed in time."""
 
     code = "S11"
-    learns = kinds("AMBIG RESULT")
+    learns = kinds("AMBIG RESULT PLUG")
 
     def __init__(self) -> None:
         self._trouble: dict[str, Event] = {}
         self._last: dict[str, str] = {}
 
     def learn(self, event: Event, record: Record) -> None:
-        """Remember the last trouble on the way to each vehicle, and how its last command ended."""
+        """Remember the last trouble on the way to each vehicle, and how its last command of this session ended."""
+        if event["k"] == "PLUG":
+            self._last.pop(event["v"], None)
         if event["k"] == "AMBIG" or (event["k"] == "RESULT" and event["out"] in FAILED):
             self._trouble[event["v"]] = event
         if event["k"] == "RESULT" and event["out"] in FAILED | {"verified"}:

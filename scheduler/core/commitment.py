@@ -67,7 +67,10 @@ def _noise_s(problem: Problem) -> float:
 
 
 def _adjusted(spans: Sequence[Span], more_s: float, least_s: float) -> Iterator[list[Span]]:
-    """Yield the spans with so much more charging: at the end of the longest, else of another, else before the first."""
+    """Yield the spans with so much more charging: at the end of the longest, else of another, else before the first.
+
+    When no span can be that much shorter, the last ones are given up, and one that has begun takes what they had.
+    """
     if abs(more_s) <= ROUNDING_S:
         yield list(spans)
     for index in sorted(range(len(spans)), key=lambda one: spans[one][0] - spans[one][1]):
@@ -78,6 +81,11 @@ def _adjusted(spans: Sequence[Span], more_s: float, least_s: float) -> Iterator[
             yield [*spans[:index], (start_s, end_s), *spans[index + 1 :]]
     if 0 < more_s <= spans[0][0]:
         yield [(spans[0][0] - more_s, spans[0][1]), *spans[1:]]
+    for left in range(len(spans) - 1, 0, -1):
+        (start_s, end_s), rest = spans[0], list(spans[1:left])
+        end_s += more_s + sum(end - start for start, end in spans[left:])
+        if start_s <= INSTANT_S and end_s > start_s and (not rest or rest[0][0] - end_s >= least_s):
+            yield [(start_s, end_s), *rest]
 
 
 def _runs(spans: Sequence[Span]) -> Iterator[Run]:

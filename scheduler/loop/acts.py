@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +18,9 @@ from storage.mapping import encode_reading, encode_report
 log = structlog.get_logger()
 
 STORE_TRIES = 3
+
+PROVIDER_PATIENCE = timedelta(minutes=5)
+"""How long the provider may fail before a person is told."""
 
 LOOK_GAP_NS = 30_000_000_000
 """A vehicle is not read again sooner than this: one that answers nothing new would be read without end."""
@@ -36,6 +40,10 @@ class Health:
         self.failing_since: Stamp | None = None
         self.refused_since: Stamp | None = None
         self.why = ""
+
+    def down(self, at: datetime) -> bool:
+        """Tell whether the provider has failed for so long that a person is told."""
+        return self.failing_since is not None and at - self.failing_since.at >= PROVIDER_PATIENCE
 
     def good(self, now: Stamp) -> None:
         """Note an answer."""

@@ -100,8 +100,11 @@ class Poller:
         finally:
             self._polling.discard(home.id)
         self._failures.pop(home.id, None)
+        answered = self._loop.stamp()
+        if self._acts.health.down(answered.at):
+            self.forget()  # back after an outage: every home is read, whatever events said meanwhile (L10)
         self._polled[home.id] = now
-        self._acts.health.good(self._loop.stamp())
+        self._acts.health.good(answered)
         await self._acts.keep_readings(readings, home.user_id)
         seen = {r.vehicle_id for r in readings}
         for vehicle in home.vehicles:

@@ -36,9 +36,6 @@ TEXTS = {
 Trouble = Callable[[bool], str]
 """Says what ails a feed of news, empty for nothing; asked with whether a person was told already."""
 
-PROVIDER_PATIENCE = timedelta(minutes=5)
-"""How long the provider may fail before a person is told."""
-
 REFUSAL_PATIENCE = timedelta(minutes=2)
 """How long it may refuse our credentials: a token that it takes back in passing is renewed by then (S24)."""
 
@@ -145,7 +142,7 @@ class Pulse:
         health = self._health
         if health.refused_since is not None and now - health.refused_since.at >= REFUSAL_PATIENCE:
             yield LOST, health.why
-        elif health.failing_since is not None and now - health.failing_since.at >= PROVIDER_PATIENCE:
+        elif health.down(now):
             yield DOWN, health.why
         elif health.answered is None:
             yield from ((code, health.why) for code in (LOST, DOWN) if code in self._told)

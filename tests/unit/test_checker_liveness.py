@@ -189,6 +189,17 @@ class TestRecovery:
         assert returned(ready()).ticks(31).obs().ticks(40).rules() == set()
         assert returned(ready()).ticks(33).obs().ticks(40).rules() == {"L10"}
 
+    def test_after_an_outage_an_event_is_a_reading_and_so_is_one_just_before_the_truth(self):
+        assert returned(ready()).ticks(31).obs(src="webhook").ticks(40).rules() == set()
+        assert returned(ready(), at=30).ticks(40).rules() == {"L10"}
+        journal = ready().truth(50).ticks(2).truth(50, path=False, cause="path").ticks(9)
+        journal.alert("PROVIDER_DOWN", v=None).ticks(30).obs().truth(50, path=True, cause="path")
+        assert journal.ticks(40).rules() == set()
+
+    def test_after_a_start_an_event_is_none(self):
+        journal = both(started()).at(1).obs(src="webhook").obs("other", src="webhook")
+        assert journal.ticks(4).rules() == {"L10"}
+
     def test_a_provider_that_asks_for_a_pause_is_back_when_that_is_over(self):
         def held(until):
             journal = returned(ready().at(9).add("LIMIT", None, bucket="enode:read", until=minute(until)))

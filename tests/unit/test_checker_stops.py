@@ -89,6 +89,12 @@ def later(journal, minutes=16.1):
         ),
         pytest.param(
             "S11",
+            lambda j: j.at(1).start().result("a", "failed").at(90).obs().stop("b"),
+            lambda j: j.at(1).start().result("a", "failed").at(50).add("PLUG", op="in").at(90).obs().stop("b"),
+            id="the-last-command-of-this-session",
+        ),
+        pytest.param(
+            "S11",
             lambda j: j.at(1).start().result("a", "unverified").at(20).obs().stop("b", why="cap"),
             lambda j: j.at(1).start().result("a", "superseded").at(20).obs().stop("b", why="cap"),
             id="without-effect-is-failed",

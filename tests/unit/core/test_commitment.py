@@ -18,6 +18,7 @@ from scheduler.core.problem import pose
 from scheduler.core.runs import trace
 from scheduler.core.steps import lay_out
 from scheduler.core.terms import Block, Price, Target
+from scheduler.core.timeline import merge
 from tests.unit.core.builders import NOW, in_hours, price_slots, situation, span
 
 HOUR_S = 3600.0
@@ -81,6 +82,16 @@ def test_the_optimum_is_always_allowed(data):
     runs = trace(solve(made))
     if runs:
         assert allows(made, [(run.start_s, run.end_s) for run in runs])
+
+
+def test_a_run_that_has_begun_is_not_withdrawn_because_a_reading_shows_a_little_more():
+    """What is left is too short for two runs, and the later one alone would be cheaper."""
+    terms = [Price(slots=price_slots([5, 9, 1, 9, 9])), Target(energy_kwh=1.5, by=in_hours(5))]
+    now = situation(charging=True, terms=terms)
+    promise = (span(0, 0.1), span(2, 2.25))
+    made = plan(replace(now, committed=promise, committed_to=purpose(now, claims(now, estimate_soc(now)))))
+    assert merge(slot.interval for slot in made.slots) == (span(0, 1.5 / 7),)
+    assert plan(now).slots[0].start == in_hours(2)
 
 
 def test_what_is_promised_are_the_runs_that_are_left():

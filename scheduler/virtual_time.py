@@ -37,6 +37,8 @@ ROUNDING_US = 0.1
 # a virtual clock standing exactly on a timer would then never run it. Half a microsecond lasts for 68 years.
 CLOCK_RESOLUTION_S = 0.5e-6
 
+OWN_SOCKETS = 1  # through it threads and signals wake the loop
+UNLOOKED_AT_MOST = 100
 POLLS_BEFORE_JUMP = 2
 WIRE_PATIENCE_S = 0.02  # loopback delivers within microseconds; longer means that nobody reads
 BUSY_PATIENCE_S = 60.0  # a thread that works longer than this in reality hangs
@@ -47,8 +49,14 @@ class _JumpingSelector(selectors.DefaultSelector):
     """A selector that makes time pass where another would wait."""
 
     loop: "VirtualTimeLoop"
+    _unlooked = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._is_deserted():
+            if timeout is not None and timeout > 0:
+                self.loop.move_on(timeout)
+            if timeout is not None:
+                return []
         if timeout is not None and timeout <= 0:
             return super().select(0)
         for _ in range(POLLS_BEFORE_JUMP):
@@ -59,6 +67,14 @@ class _JumpingSelector(selectors.DefaultSelector):
             return events
         self.loop.move_on(timeout)
         return []
+
+    def _is_deserted(self) -> bool:
+        """Tell whether nothing but a signal could come in; for that the loop looks now and then."""
+        self._unlooked += 1
+        if len(self.get_map()) > OWN_SOCKETS or self.loop.busy or self._unlooked >= UNLOOKED_AT_MOST:
+            self._unlooked = 0
+            return False
+        return True
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

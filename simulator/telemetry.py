@@ -88,7 +88,7 @@ class Telemetry:
         if not vehicle.reachable:
             return UNREACHABLE_EVERY_S
         if vehicle.charging:
-            return CHARGING_EVERY_S
+            return vehicle.seen_every_s
         return vehicle.mood.sleep_refresh_s if vehicle.asleep else REGULAR_EVERY_S
 
     def look(self) -> None:

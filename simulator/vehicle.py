@@ -11,7 +11,7 @@ from simulator.charger import Charger
 from simulator.logbook import Logbook
 from simulator.physics import Battery
 from simulator.places import Point, distance_m
-from simulator.telemetry import Telemetry
+from simulator.telemetry import CHARGING_EVERY_S, Telemetry
 from simulator.timers import Timers
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Vehicle:
     native_control: bool = True
     has_gps: bool = True
     reports_power: bool = True
+    seen_every_s: float = CHARGING_EVERY_S
     habit: Habit | None = None
     mood: Mood = field(default_factory=Mood)
     scopes: tuple[str, ...] = SCOPES

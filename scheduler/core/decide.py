@@ -117,12 +117,16 @@ def _refresh(now: Situation, wanted: Want, done: Dispatch) -> bool:
 
 
 def _next_due(now: Situation, plan: Plan, wanted: Want, done: Dispatch, *, refreshing: bool) -> datetime | None:
-    """Return when the decision changes by itself; after a refresh, when a car that stays asleep may be started."""
+    """Return when the decision changes by itself; after a refresh, when a car that stays asleep may be started.
+
+    A car that charges has no latest start to wait for: it would be met again and again, a second later each time.
+    """
     slot = plan.slot_at(now.at)
     asked = now.at if refreshing else now.refreshed_at
-    lst = latest_start(plan)
+    charging = now.observation.charge.charging is True
+    lst = None if charging else latest_start(plan)
     due = [
-        now.at + (LOOK_AGAIN if now.observation.charge.charging is True or now.set_aside else LOOK_AGAIN_IDLE),
+        now.at + (LOOK_AGAIN if charging or now.set_aside else LOOK_AGAIN_IDLE),
         slot.end if slot is not None else None,
         plan.next_start(now.at),
         lst,

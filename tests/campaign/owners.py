@@ -112,6 +112,7 @@ def _car(dice: random.Random, *, power_kw: float, capacity_kwh: float, stays: tu
         auto_start=dice.random() < 0.85,
         reports_power=dice.random() < 0.85,
         no_pause=dice.random() < 0.05,
+        seen_every_s=dice.choice((120.0, 300.0, 600.0)),
         taper=dice.random() < 0.5,
         stays=stays,
     )

@@ -23,7 +23,7 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Car(msgspec.Struct, frozen=True, kw_only=True):
-    """A car, and its owner's stays in their order."""
+    """A car, and its owner's stays in their order. While it charges its maker tells of it every `seen_every_s`."""
 
     capacity_kwh: float
     power_kw: float
@@ -32,6 +32,7 @@ class Car(msgspec.Struct, frozen=True, kw_only=True):
     auto_start: bool = True
     reports_power: bool = True
     no_pause: bool = False
+    seen_every_s: float = 120.0
     taper: bool = True
     stays: tuple[Stay, ...] = ()
 

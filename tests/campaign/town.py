@@ -67,6 +67,7 @@ def _buy(world: World, user: str, home: Home, car: Car) -> Vehicle:
         charge_limit_pct=car.limit_pct,
         auto_start=car.auto_start,
         reports_power=car.reports_power,
+        seen_every_s=car.seen_every_s,
         habit=Habit(
             departure=time.fromisoformat(home.ready_at),
             days=frozenset(WEEKDAYS.index(day) for day in home.days),

@@ -82,6 +82,13 @@ def test_when_it_is_due_again(now, due):
     assert decide(now).next_due_at == due
 
 
+def test_a_charging_car_does_not_wait_for_a_latest_start_that_moves_on_with_it():
+    late = situation(charging=True, soc_pct=50.0, terms=(Target(soc_pct=80.0, by=in_hours(3.4)),))
+    [need] = decide(late).plan.needs
+    assert NOW < need.lst_at < NOW + 5 * MIN
+    assert decide(late).next_due_at >= NOW + 15 * MIN
+
+
 def test_an_unplugged_car_is_due_when_its_session_ends():
     now = scene()
     seen, session = now.observation, now.session

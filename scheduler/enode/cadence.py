@@ -73,11 +73,14 @@ def _told(look: Outlook) -> timedelta:
     return 20 * MINUTE
 
 
-def poll_at(look: Outlook, last_at: datetime | None) -> datetime:
-    """Return when to read next; at once when it was never read, or when the last time lies in the future."""
-    if last_at is None or last_at > look.at:
-        return look.at
-    return last_at + poll_every(look)
+def quiet_until(look: Outlook, last_at: datetime) -> datetime:
+    """Return until when a vehicle read at `last_at` need not be looked at again, if nothing new is known of it."""
+    until = last_at + poll_every(look)
+    if look.due_at is not None and not look.due:
+        until = min(until, look.due_at - SOON)
+    if look.told and look.heard_at is not None:
+        until = min(until, look.heard_at + look.silence)
+    return until
 
 
 def may_wake(look: Outlook, refreshed_at: datetime | None) -> bool:

@@ -1,7 +1,8 @@
 """Polling: the pull side of *observe*. It backs off while webhooks are healthy and takes over when they fall silent."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -9,7 +10,7 @@ import structlog
 from scheduler.core.errors import ProviderError, ProviderUnauthorized
 from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
 from scheduler.core.observation import Delivery, Observation
-from scheduler.enode.cadence import Outlook, poll_every
+from scheduler.enode.cadence import Outlook, poll_every, quiet_until
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
 from scheduler.ports import Clock, VehicleProvider
@@ -18,6 +19,15 @@ log = structlog.get_logger()
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 90.0
 """After failures in a row polling waits longer and longer, yet finds a provider that is back within 2 min (L10)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quiet:
+    """What was known of a home when none of its vehicles was due, and until when that holds by itself."""
+
+    known: Sequence[object]
+    since: datetime
+    until: datetime
 
 
 class Poller:
@@ -40,6 +50,7 @@ class Poller:
         self._heard_at = heard_at
         self._polled: dict[str, datetime] = {}
         self._polling: set[str] = set()
+        self._quiet: dict[str, _Quiet] = {}
         self._failures: dict[str, int] = {}
         self._not_before_ns: dict[str, int] = {}
         self._rng = rng or random.Random()  # noqa: S311 - jitter
@@ -62,7 +73,13 @@ class Poller:
         last = self._polled.get(home.id)
         if last is None or last > now:
             return True
-        looks = (self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF)
+        known = [(home, last), *((self._loop.states.get(v.id), self._loop.last.get(v.id)) for v in home.vehicles)]
+        quiet = self._quiet.get(home.id)
+        if quiet is not None and quiet.known == known and quiet.since <= now < quiet.until:
+            return False
+        looks = [self._outlook(v.id, now) for v in home.vehicles if v.mode is not Mode.OFF]
+        until = [quiet_until(look, max(last, look.read_at or last)) for look in looks]
+        self._quiet[home.id] = _Quiet(known=known, since=now, until=min(until, default=now))
         return any(now - max(last, look.read_at or last) >= poll_every(look) for look in looks)
 
     def _outlook(self, vehicle_id: str, now: datetime) -> Outlook:

@@ -61,6 +61,10 @@ class Accounts:
                 return account.user_id
         return None
 
+    def was_read(self, user_id: str) -> bool:
+        """Tell whether this run has read a user's account."""
+        return user_id in self._read_at
+
     def age(self, user_id: str) -> timedelta | None:
         """Return how long ago a user's account was read last; None when this run never has."""
         read_at = self._read_at.get(user_id)

@@ -50,7 +50,7 @@ class Credentials:
 
     async def catch_up(self) -> None:
         """Look at every user of a home whose account could not be read yet."""
-        await self.check([home.user_id for home in self._homes() if self._accounts.age(home.user_id) is None])
+        await self.check([home.user_id for home in self._homes() if not self._accounts.was_read(home.user_id)])
 
     def suspect(self, user_id: str) -> None:
         """Have a user's account read at the next check: an event says that one of its vendors refuses."""

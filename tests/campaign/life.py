@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -49,7 +49,7 @@ class Life:
 
     def __init__(self, script: Script, joint: Joint, directory: Path) -> None:
         self.script = script
-        self.clock = SteppingClock()
+        self.clock = SteppingClock(script.start_at.astimezone(UTC))
         self.world = World(seed=script.seed, start_at=script.start_at)
         self.zone: Zone = self.world.market.add(zone_of(script))
         self.app: App | None = None

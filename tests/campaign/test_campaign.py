@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from scheduler.core import decide, dispatch, keys
+from scheduler.core.model import Place, Verdict
 from simulator.market import Slot, Zone, bounds
 from tests.campaign import bills
 from tests.campaign.drawing import ZONES, draw
 from tests.campaign.ledger import Ledger, summary
+from tests.campaign.life import live
 from tests.campaign.outcome import Outcome
-from tests.campaign.script import DAY_S, Script, Trouble, read, written
+from tests.campaign.script import DAY_S, Car, Home, Script, Stay, Trouble, read, written
 from tests.campaign.shrinking import smallest
 from tests.campaign.troubles import KINDS, drawn
 
@@ -164,3 +167,22 @@ def test_the_summary_counts_what_broke_and_names_its_seeds():
     assert told["memory"]["failing_seeds"] == [2]
     assert told["memory"]["combinations_of_troubles"] == 2
     assert told["full"]["E1"] == 1.01
+
+
+def test_a_gate_that_lets_everything_through_is_noticed(monkeypatch):
+    """A car plugged in elsewhere is commanded: the checker and the simulator's own count both say so."""
+
+    def open_gate(now, **_members):
+        return Verdict(place=Place.HOME, why="charger", text="Let through.")
+
+    for module in (decide, dispatch, keys):
+        monkeypatch.setattr(module, "gate", open_gate)
+    stay = Stay(plugs_s=8 * 3600, leaves_s=20 * 3600, used_kwh=5.0, away=True)
+    car = Car(capacity_kwh=60.0, power_kw=11.0, soc_pct=40.0, stays=(stay,))
+    home = Home(timezone="Europe/Oslo", cars=(car,))
+    outcome = live(Script(seed=1, start_at=NOON, days=1, homes=(home,)))
+    assert outcome.away > 0
+    assert "S1a" in {violation["rule"] for violation in outcome.violations}
+    assert not outcome.good
+    monkeypatch.undo()
+    assert live(Script(seed=1, start_at=NOON, days=1, homes=(home,))).good

@@ -94,6 +94,7 @@ class Stage:
         self.world = World(seed=1, start_at=setup.start_at)
         self.world.on_truth = self._hear
         self.truths: list[Event] = []
+        self._hindered: set[str] = set()
         self.cars: list[Vehicle] = []
         self.posts: list[Charger] = []
         self._people()
@@ -156,7 +157,14 @@ class Stage:
         return [at for at, _ in self.world.market.requests if since is None or at >= since]
 
     def _hear(self, truth: Mapping[str, Any]) -> None:
-        self.truths.append({"k": "TRUTH", "seq": len(self.truths) + 1, "run": 0, "node": "truth", "m": 0, **truth})
+        at = {"k": "TRUTH", "seq": len(self.truths) + 1, "run": 0, "node": "truth", "m": 0}
+        closed = {"path": False} if truth["v"] in self._hindered else {}
+        self.truths.append({**at, **truth, **closed})
+
+    def hinder(self, number: int) -> None:
+        """Tell the checker that no command has an effect on a car from now on, whatever the provider answers."""
+        self._hindered.add(self.cars[number].id)
+        self.cars[number].tell("path")
 
     @property
     def car(self) -> Vehicle:

@@ -1,10 +1,11 @@
 """How often a vehicle is looked at, and when it may be woken."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from scheduler.enode.cadence import Outlook, may_wake, poll_at, poll_every
+from scheduler.enode.cadence import Outlook, may_wake, poll_every, quiet_until
 from tests.web_support import NOON
 
 MIN = timedelta(minutes=1)
@@ -46,11 +47,26 @@ def test_silence_is_counted_from_the_last_thing_heard():
     assert not outlook(heard_at=NOON - 10 * MIN, silence=10 * MIN).told
 
 
-def test_the_next_reading_follows_the_last():
-    look = outlook(plugged=False)
-    assert poll_at(look, None) == NOON
-    assert poll_at(look, NOON - 2 * MIN) == NOON + 3 * MIN
-    assert poll_at(look, NOON + 5 * MIN) == NOON  # the clock was set back
+@pytest.mark.parametrize(
+    ("look", "until"),
+    [
+        pytest.param({"plugged": False}, NOON + 3 * MIN, id="its-turn"),
+        pytest.param(
+            {"plugged": True, "resting": True, "due_at": NOON + 35 * MIN}, NOON + 5 * MIN, id="a-command-draws-near"
+        ),
+        pytest.param(
+            {"plugged": True, "resting": True, "due_at": NOON + 80 * MIN}, NOON + 18 * MIN, id="a-command-is-far"
+        ),
+        pytest.param({"plugged": False, "heard_at": NOON - 55 * MIN}, NOON + 5 * MIN, id="webhooks-may-fall-silent"),
+        pytest.param({"plugged": False, "heard_at": NOON}, NOON + 28 * MIN, id="webhooks-are-healthy"),
+    ],
+)
+def test_a_vehicle_is_left_alone_until_something_is_due_by_itself(look, until):
+    seen = outlook(**look)
+    assert quiet_until(seen, NOON - 2 * MIN) == until
+    for number in range(30):  # until then it is not due, however it is asked
+        later = replace(seen, at=NOON + number * MIN)
+        assert (later.at - (NOON - 2 * MIN) < poll_every(later)) or later.at >= until
 
 
 @pytest.mark.parametrize(

@@ -89,12 +89,13 @@ async def end_outage(scene: Scene) -> None:
 
 
 async def fall_silent(scene: Scene) -> datetime:
+    """The provider is silent from now on: that can be known when the car is to be read next."""
     await scene.stage.until("17:00")
-    down_at = scene.stage.now()
     scene.stage.world.set_outage(down=True)
-    while not (asked := [r for r in scene.stage.world.requests if datetime.fromisoformat(r["at"]) > down_at]):
-        await scene.stage.wait(seconds=10)
-    return datetime.fromisoformat(asked[0]["at"])
+    await scene.stage.wait(minutes=5, seconds=30)
+    failing_since = scene.stage.app.acts.health.failing_since
+    assert failing_since is not None
+    return failing_since.at
 
 
 async def give_no_power(scene: Scene) -> datetime:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from scheduler.core.altering import altered
 from scheduler.core.observation import BatteryFacet, ChargeFacet, Observation, PlaceFacet, Reading
 
 FUTURE_REFUSED = timedelta(minutes=15)
@@ -74,19 +75,19 @@ def _with_charge(seen: Observation, charge: ChargeFacet, now: datetime) -> Obser
 
 def _with_place(seen: Observation, place: PlaceFacet, now: datetime) -> Observation:
     same = seen.place.location_id == place.location_id
-    return replace(seen, place=place, place_since=seen.place_since if same and seen.place_since else now)
+    return altered(seen, place=place, place_since=seen.place_since if same and seen.place_since else now)
 
 
 def _with_battery(seen: Observation, battery: BatteryFacet, *, plugged_before: bool) -> tuple[Observation, bool]:
     """Take the battery facet, unless the state of charge fell in a way that one sample does not prove."""
     old, new = seen.battery.soc_pct, battery.soc_pct
     capacity = battery.capacity_kwh if battery.capacity_kwh is not None else seen.battery.capacity_kwh
-    battery = replace(battery, capacity_kwh=capacity)
+    battery = altered(battery, capacity_kwh=capacity)
     fell = old is not None and new is not None and (old - new > DROP_PCT) and (plugged_before or new == 0)
     if fell and not _agrees(seen, battery):
         near = seen.suspect_soc_pct is not None and new is not None and abs(new - seen.suspect_soc_pct) <= AGREE_PCT
         return replace(seen, suspect_soc_pct=new, suspect_at=seen.suspect_at if near else battery.at), True
-    return replace(seen, battery=battery, suspect_soc_pct=None, suspect_at=None), False
+    return altered(seen, battery=battery, suspect_soc_pct=None, suspect_at=None), False
 
 
 def _agrees(seen: Observation, battery: BatteryFacet) -> bool:
@@ -99,7 +100,7 @@ def _agrees(seen: Observation, battery: BatteryFacet) -> bool:
 def _with_rest(seen: Observation, reading: Reading) -> Observation:
     if seen.seen_at is not None and reading.seen_at is not None and reading.seen_at < seen.seen_at:
         return seen
-    return replace(
+    return altered(
         seen,
         capabilities=reading.capabilities or seen.capabilities,
         reachable=reading.reachable,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.core.accept import accept
+from scheduler.core.altering import altered
 from scheduler.core.battery import estimate_soc
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
@@ -202,7 +203,7 @@ def situation_of(
         clock_trusted=clock_trusted,
         store_durable=store_durable,
     )
-    return replace(situation, overdue=_overdue(state, situation))
+    return altered(situation, overdue=_overdue(state, situation))
 
 
 def _overdue(state: VehicleState, now: Situation) -> tuple[Overdue, ...]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler.core.accept import DROP_PCT
+from scheduler.core.altering import altered
 from scheduler.core.battery import PLUG_IN_GRACE
 from scheduler.core.command import Action
 from scheduler.core.gate import place
@@ -166,8 +167,8 @@ def _closed(state: VehicleState, session: Session) -> VehicleState:
 def _plug_kept(state: VehicleState, before: ChargeFacet, *, home: Home, at: datetime) -> VehicleState:
     session = state.session
     assert session is not None
-    session = replace(session, strayed=session.strayed or _elsewhere(state.observation, home))
-    state = replace(state, session=session)
+    session = altered(session, strayed=session.strayed or _elsewhere(state.observation, home))
+    state = altered(state, session=session)
     charge = state.observation.charge
     if charge.plugged is False:
         newer = charge.at is not None and before.at is not None and charge.at > before.at
@@ -177,7 +178,8 @@ def _plug_kept(state: VehicleState, before: ChargeFacet, *, home: Home, at: date
     if state.observation.charge.plugged is True:
         verdict = place(home, state.observation).place
         at_home = verdict is Place.HOME or (session.at_home and verdict is not Place.AWAY)
-        return replace(state, session=replace(session, unplugged_since=None, unplug_seen_again=False, at_home=at_home))
+        session = altered(session, unplugged_since=None, unplug_seen_again=False, at_home=at_home)
+        return altered(state, session=session)
     return state
 
 
@@ -194,10 +196,10 @@ def _with_energy(state: VehicleState, before: Observation) -> VehicleState:
     """Add the energy that flowed between two readings: the power of the earlier one, held (grid side)."""
     assert state.session is not None
     seen, after = state.observation, state.observation.charge
-    session = replace(state.session, max_kw=max(state.session.max_kw, after.power_kw or 0.0))  # dated or not (S1a)
+    session = altered(state.session, max_kw=max(state.session.max_kw, after.power_kw or 0.0))  # dated or not (S1a)
     if after.at is None or (session.metered_at is not None and after.at <= session.metered_at):
-        return replace(state, session=session)
-    state = replace(state, learned=power_learned(state.learned, session, seen))
+        return altered(state, session=session)
+    state = altered(state, learned=power_learned(state.learned, session, seen))
     since = session.metered_at or after.at
     power = before.charge.power_kw if before.charge.charging and before.charge.power_kw else 0.0
     span = after.at - since

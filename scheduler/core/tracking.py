@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler.core.altering import altered
 from scheduler.core.command import Action, ActionReport, Command, CommandState, Failure, Outcome
 from scheduler.core.model import Hand, Limits, Override, Session, VehicleState, Will
 from scheduler.core.session import LATENCIES_KEPT
@@ -101,7 +102,7 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
     """Apply the present observation and the clock to the command in flight."""
     command = state.command
     if command is None:
-        return Tracked(state=replace(state, recent=_kept(state.recent, at)))
+        return Tracked(state=altered(state, recent=_kept(state.recent, at)))
     unanswered = command.state is CommandState.SENT
     if unanswered and command.epoch == run and at - command.sent_at <= ANSWER_WAIT:
         return Tracked(state=replace(state, recent=_kept(state.recent, at)))

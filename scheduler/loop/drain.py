@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from scheduler.core.altering import altered
 from scheduler.core.cycle import CycleNews, Observed, observe, situation_of
 from scheduler.core.decide import decide
 from scheduler.core.dispatch import PRESSING
@@ -221,7 +222,7 @@ class Loop:
 
     def _standing(self, home: Home, version: int, observed: Observed, before: Situation, decision: Decision) -> Turn:
         """Return a turn in which nothing but time has passed: what was seen is kept, what was decided stands."""
-        state = replace(observed.state, next_due_at=decision.next_due_at)
+        state = altered(observed.state, next_due_at=decision.next_due_at)
         settled = Settled(state=state, events=(), commands=())
         return Turn(
             home=home,
@@ -277,7 +278,7 @@ class Loop:
 
     def _adopt(self, turn: Turn, *, version: int) -> None:
         key = decision_key(turn.situation, turn.decision) if turn.decided else turn.settled.state.decision_key
-        state = replace(turn.settled.state, decision_key=key)
+        state = altered(turn.settled.state, decision_key=key)
         self.states[state.vehicle_id] = Versioned(state=state, version=version)
         self.last[state.vehicle_id] = (turn.situation, turn.decision)
         self._set_alarm(state.vehicle_id, state.next_due_at)

@@ -107,13 +107,13 @@ class PauseOnlyResumable(SendRule):
 
 
 def _resume_failed(vehicle: Vehicle) -> bool:
-    """Return whether a START after a STOP of ours failed in this session."""
+    """Return whether a START after a STOP of ours failed in this session; one that never left says nothing."""
     paused = False
     for command in vehicle.session.ended if vehicle.session is not None else ():
         out = None if command.result is None else command.result["out"]
         if command.act == "STOP" and out == "verified":
             paused = True
-        elif command.act == "START" and paused and out in FAILED:
+        elif command.act == "START" and paused and out in FAILED and (command.acked or command.ambiguous):
             return True
     return False
 

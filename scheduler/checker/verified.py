@@ -22,7 +22,7 @@ BACK_OFF = (5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE)
 LINE_AFTER = MINUTE
 """A failure may be known so long before its line is written: the wait begins when it is known."""
 
-OWN_WAIT = frozenset({"HTTP_429", "ProviderThrottled"})
+OWN_WAIT = frozenset({"HTTP_429", "THROTTLED"})
 """Failures after which the provider says itself how long to wait."""
 
 

@@ -221,7 +221,8 @@ def _backed_off(session: Session, command: Command, at: datetime, retry_after_s:
     wait = BACK_OFF[min(failures, len(BACK_OFF)) - 1]
     if retry_after_s is not None:
         wait = max(timedelta(seconds=retry_after_s), timedelta(seconds=30))
-    resumes = session.failed_resumes + (command.action is Action.START and session.held_since is not None)
+    left = command.action_id is not None or command.ambiguous_at is not None  # else it says nothing of the car
+    resumes = session.failed_resumes + (left and command.action is Action.START and session.held_since is not None)
     return replace(session, failures=failures, retry_at=at + wait, failed_resumes=resumes)
 
 

@@ -17,6 +17,7 @@ from tests.campaign.ledger import Ledger, summary
 from tests.campaign.life import live
 from tests.campaign.markets import data_folder
 from tests.campaign.outcome import Outcome
+from tests.campaign.replaying import lived
 from tests.campaign.script import Script, read, written
 from tests.campaign.shrinking import shrunk
 
@@ -39,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--first-seed", type=int, default=1)
     run.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     run.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of real time")
+    run.add_argument("--days", type=int, default=None, help="so long a life; drawn without")
+    run.add_argument("--cars", type=int, default=None, help="so many cars a life; drawn without")
     run.add_argument("--ledger", type=Path, default=LEDGER)
     run.set_defaults(do=_run)
     one = commands.add_parser("replay", help="live through one life again, by its seed or its file")
@@ -75,7 +78,10 @@ def _run(chosen: argparse.Namespace) -> int:
 def _lives(seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s: float | None) -> Iterator[Outcome]:
     """Yield lives as they end, until there are enough vehicle-days or the time is over."""
     with ProcessPoolExecutor(chosen.workers, max_tasks_per_child=20) as pool:
-        under_way = {pool.submit(_lived, seed, chosen.fidelity) for seed in islice(seeds, chosen.workers)}
+        under_way = {
+            pool.submit(lived, seed, chosen.fidelity, chosen.days, chosen.cars)
+            for seed in islice(seeds, chosen.workers)
+        }
         while under_way:
             ended = next(as_completed(under_way))
             under_way.discard(ended)
@@ -83,7 +89,7 @@ def _lives(seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s:
             days += outcome.vehicle_days
             expected = sum(outcome.vehicle_days for _ in under_way)
             if days + expected < chosen.vehicle_days and (until_s is None or time.monotonic() < until_s):
-                under_way.add(pool.submit(_lived, next(seeds), chosen.fidelity))
+                under_way.add(pool.submit(lived, next(seeds), chosen.fidelity, chosen.days, chosen.cars))
             yield outcome
 
 
@@ -92,10 +98,6 @@ def _commit() -> str:
     asked = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     told = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     return told.stdout.strip()
-
-
-def _lived(seed: int, fidelity: str) -> Outcome:
-    return live(draw(seed, folder=data_folder()), fidelity)
 
 
 def _line(outcome: Outcome, days: int) -> str:

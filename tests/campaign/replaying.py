@@ -2,10 +2,18 @@
 
 from pathlib import Path
 
+from tests.campaign.drawing import draw
+from tests.campaign.life import live
+from tests.campaign.markets import data_folder
 from tests.campaign.outcome import Outcome
 from tests.campaign.script import Script, read
 
 FOUND = Path(__file__).parent / "found"
+
+
+def lived(seed: int, fidelity: str, days: int | None = None, cars: int | None = None) -> Outcome:
+    """Return what came of the life of a seed. A process that a pool starts finds this function here."""
+    return live(draw(seed, folder=data_folder(), days=days, cars=cars), fidelity)
 
 
 def found_lives() -> list[Script]:

@@ -1,6 +1,9 @@
 """The campaign's own parts: what is drawn, how a life is made smaller, what it costs, and what the ledger keeps."""
 
+import json
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -17,6 +20,7 @@ from tests.campaign.outcome import Outcome
 from tests.campaign.script import DAY_S, Car, Home, Script, Stay, Trouble, read, written
 from tests.campaign.shrinking import smallest
 from tests.campaign.troubles import KINDS, drawn
+from tests.conftest import CHECKOUT
 
 NOON = datetime(2026, 1, 12, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -186,3 +190,18 @@ def test_a_gate_that_lets_everything_through_is_noticed(monkeypatch):
     assert not outcome.good
     monkeypatch.undo()
     assert live(Script(seed=1, start_at=NOON, days=1, homes=(home,))).good
+
+
+def test_a_run_is_kept_and_gone_on_with(tmp_path):
+    """The command as the documents show it, with lives of one day of one car: two in all, by two calls."""
+    ledger = tmp_path / "ledger.jsonl"
+    small = ["--days", "1", "--cars", "1", "--workers", "1", "--ledger", str(ledger)]
+
+    def called(*arguments: str) -> str:
+        command = [sys.executable, "-m", "tests.campaign", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT).stdout
+
+    assert "1 vehicle-days · seed 1 ·" in called("run", "--vehicle-days", "1", *small)
+    assert "2 vehicle-days · seed 2 ·" in called("run", "--vehicle-days", "2", *small)
+    told = json.loads(called("report", "--ledger", str(ledger)))
+    assert (told["memory"]["lives"], told["memory"]["vehicle_days"]) == (2, 2)

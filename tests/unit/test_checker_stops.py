@@ -5,9 +5,11 @@ import pytest
 from tests.unit.checker_journal import minute, ready
 
 
-def paused(journal, out="verified"):
+def paused(journal, out="verified", *, accepted=True):
     """A pause of ours and a resume that ended so, then forty quiet minutes and a command that went well."""
-    journal.at(1).stop("a").result("a").at(20).obs().start("b").result("b", out)
+    journal.at(1).stop("a").result("a").at(20).obs()
+    journal = journal.start("b") if accepted else journal.intent("b", "START").send("b")
+    journal.result("b", out)
     return journal.at(31).obs().start("c").result("c").at(62).obs()
 
 
@@ -112,6 +114,12 @@ def later(journal, minutes=16.1):
             id="found-not-to-be-paused",
         ),
         pytest.param("S11", lambda j: paused(j, "failed").stop("d"), lambda j: paused(j).stop("d"), id="a-resume-failed"),
+        pytest.param(
+            "S11",
+            lambda j: paused(j, "failed").stop("d"),
+            lambda j: paused(j, "failed", accepted=False).stop("d"),
+            id="a-resume-that-never-left",
+        ),
         pytest.param("S12", lambda j: j.at(1).obs(soc=80).start(), lambda j: j.at(1).obs(soc=79).start(), id="start-when-full"),
         pytest.param(
             "S12",

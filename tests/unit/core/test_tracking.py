@@ -185,6 +185,17 @@ def test_a_car_that_does_not_resume_twice_is_not_paused_again():
     assert state.learned.no_pause
 
 
+def test_a_start_that_never_left_says_nothing_of_the_car():
+    state = waiting()
+    state = replace(state, session=replace(state.session, held_since=T0 - 10 * MIN))
+    for _ in range(3):
+        state = track_report(
+            state, report(Outcome.NOT_SENT, action_id=None, failure="THROTTLED", retry_after_s=60)
+        ).state
+        state = replace(state, command=waiting().command)
+    assert (state.session.failed_resumes, state.learned.no_pause) == (0, False)
+
+
 def test_start_latency_is_learned():
     state = look(seen(waiting(), 3, charging=True, kw=7.0), 3).state
     assert state.learned.start_latency_s == 180

@@ -1,10 +1,10 @@
 """What sessions cost, what they would have cost on arrival, and the least they could have cost.
 
 The optimum knows what the daemon could know: sessions are compared whose prices were all published at the plug-in, up
-to the first departure, and that nothing but us ended. It has the same rules to keep: it begins after the same settling,
-charges to the minimum at once, keeps the reserve before the departure, and takes the energy that was taken, at the
-session's full power. It may pause as often as it likes, so that it is a bound, not a plan. The free optimum keeps no
-reserve and no minimum: between the two lies the price of safety.
+to the first departure, and that nothing but us ended, of cars that may be paused. It has the same rules to keep: it
+begins after the same settling, charges to the minimum at once, keeps the reserve before the departure, and takes the
+energy that was taken, at the session's full power. It may pause as often as it likes, so that it is a bound, not a
+plan. The free optimum keeps no reserve and no minimum: between the two lies the price of safety.
 """
 
 from bisect import bisect_right
@@ -36,6 +36,7 @@ class Session:
     capacity_kwh: float
     departure_at: datetime | None
     minimum_pct: float
+    pausable: bool = True
 
     @property
     def kwh(self) -> float:
@@ -114,7 +115,7 @@ def _cost(session: Session, market: Market) -> float:
 def _optima(session: Session, market: Market) -> tuple[float, float] | None:
     """Return the optimum under the rules and without them; None for a session that is no fair comparison."""
     by, begin = session.departure_at, session.plugged_at
-    if by is None or by > session.unplugged_at or not market.published(by, begin):
+    if by is None or by > session.unplugged_at or not session.pausable or not market.published(by, begin):
         return None
     if session.trace[-1][1] > by or session.first_kwh > session.kwh:
         return None
@@ -125,7 +126,7 @@ def _optima(session: Session, market: Market) -> tuple[float, float] | None:
     return None if rest is None or free is None else (first + rest, free)
 
 
-def session_of(told: Mapping[str, Any], vehicle: Vehicle, *, minimum_pct: float) -> Session:
+def session_of(told: Mapping[str, Any], vehicle: Vehicle, *, minimum_pct: float, pausable: bool = True) -> Session:
     """Return a session as the simulator tells it."""
     plugged_at = _instant(told["plugged_at"])
     habit = vehicle.habit
@@ -139,6 +140,7 @@ def session_of(told: Mapping[str, Any], vehicle: Vehicle, *, minimum_pct: float)
         capacity_kwh=vehicle.battery.capacity_kwh,
         departure_at=departure_at,
         minimum_pct=minimum_pct,
+        pausable=pausable,
     )
 
 

@@ -149,11 +149,15 @@ class Life:
 
     def _bills(self) -> dict[str, float]:
         controlled = [one for one in self._households if one.home.mode == "control"]
-        minimums = {car.id: one.home.minimum_pct for one in controlled for car in one.cars}
+        known = {
+            vehicle.id: {"minimum_pct": one.home.minimum_pct, "pausable": not car.no_pause}
+            for one in controlled
+            for vehicle, car in zip(one.cars, one.home.cars, strict=True)
+        }
         sessions = [
-            bills.session_of(told, self.world.vehicles[told["vehicle"]], minimum_pct=minimums[told["vehicle"]])
+            bills.session_of(told, self.world.vehicles[told["vehicle"]], **known[told["vehicle"]])  # type: ignore[arg-type]
             for told in self.world.sessions()
-            if told["vehicle"] in minimums
+            if told["vehicle"] in known
         ]
         market = bills.Market(self.zone, self.script.start_at, self.script.days)
         return bills.sums(sessions, market, quiet=not self.script.troubles)

@@ -1,5 +1,6 @@
 """The campaign's own parts: what is drawn, how a life is made smaller, what it costs, and what the ledger keeps."""
 
+import dataclasses
 import json
 import random
 import subprocess
@@ -149,6 +150,12 @@ def test_what_the_minimum_asks_for_is_charged_at_once_in_the_optimum_too():
 def test_a_session_with_prices_to_come_is_no_fair_comparison():
     one = session(kwh=10.0, kw=10.0, plugged_at=NOON - 2 * HOUR, hours=20.0)  # plugged in before noon's auction
     assert bills.sums([one], market(), quiet=True)["compared"] == 0
+
+
+def test_a_car_that_must_not_be_paused_is_no_fair_comparison():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON + 4 * HOUR, hours=15.0)
+    found = bills.sums([dataclasses.replace(one, pausable=False)], market(), quiet=True)
+    assert (found["compared"], found["sessions"]) == (0, 1)
 
 
 def test_a_ledger_goes_on_after_a_line_that_was_cut_short(tmp_path):

@@ -37,6 +37,7 @@ demo: $(VENV)/.ready-to-run  ## two homes and three cars on the simulator, time 
 .PHONY: test
 test: check  ## every check and every test
 	@echo "== tests"
+	@$(BIN)/python -m compileall -q -j 0 scheduler simulator storage policies tests  # no daemon starts slowly for that
 	@$(BIN)/pytest -n $(WORKERS) $(SPREAD) $(PYTEST_ARGS)
 
 .PHONY: check

@@ -92,7 +92,9 @@ class Served:
         """Serve no more."""
         self.loop.run_until_complete(self._runner.cleanup())
         self.loop.close()
-        logging.getLogger(SERVER).removeHandler(self._trouble)  # it would hear, and keep, the troubles of others
+        logger = logging.getLogger(SERVER)
+        logger.removeHandler(self._trouble)  # it would hear, and keep, the troubles of others
+        logger.propagate = True
 
     def _turn(self) -> None:
         self.loop.call_soon(self.loop.stop)

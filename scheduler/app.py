@@ -175,6 +175,13 @@ class App(Tenancy):
         return [replace(one, cleared_at=self.clock.now()) for one in left if one.code == HELD]
 
     def _build(self) -> None:
+        self._build_provider()
+        self._build_loop()
+        self._build_news()
+        self._build_voices()
+        self._build_onboarding()
+
+    def _build_provider(self) -> None:
         settings, clock = self.settings, self.clock
         self.web = self._web_client(
             clock, redact=self.redactor, limits=self._web_limits, on_hold=self._held, rng=self._rng
@@ -188,6 +195,9 @@ class App(Tenancy):
         )
         self.enode = EnodeClient(Connection(self.web, account, clock, on_refused=self._refused))
         self.provider = EnodeProvider(self.enode, stamp=self._stamp)
+
+    def _build_loop(self) -> None:
+        clock = self.clock
         self.journal = Journal(run=self.run, node=self.node)
         pressed = Flood(lambda: self.inbound.counters.deliveries, time=asyncio.get_running_loop().time)
         self.engine = LocalEngine(self._drain, clock=clock, pressed=pressed)
@@ -208,6 +218,11 @@ class App(Tenancy):
             new_id=self._new_id,
             on_turn=self._turned,
         )
+        self.loop.departures = self._departures
+
+    def _build_news(self) -> None:
+        """Build what brings events, prices, departures and readings."""
+        settings, clock = self.settings, self.clock
         self.inbound = WebhookPath(self.enode, self._subscription(), on_gap=self._reread_vehicles)
         self.signing = Signing(store=self.store, clock=clock)
         self.inbound.on_taken = self.signing.taken
@@ -223,7 +238,17 @@ class App(Tenancy):
             on_news=self._wake_all,
             rng=self._rng,
         )
-        self.loop.departures = self._departures
+        self.poller = Poller(
+            loop=self.loop,
+            provider=self.provider,
+            acts=self.acts,
+            clock=clock,
+            heard_at=self.inbound.heard_at,
+            rng=self._rng,
+        )
+
+    def _build_voices(self) -> None:
+        """Build what tells the journal and people."""
         self.pulse = Pulse(
             store=self.store,
             journal=self.journal,
@@ -237,19 +262,10 @@ class App(Tenancy):
                 "CALENDAR_UNREAD": lambda told: self.calendars.missing(told=told),
             },
         )
-        self.last_run = LastRun(store=self.store, clock=clock)
+        self.last_run = LastRun(store=self.store, clock=self.clock)
         self.pulse.also = lambda: (*self.keeper.alerts(), *self.last_run.alerts())
-        self.poller = Poller(
-            loop=self.loop,
-            provider=self.provider,
-            acts=self.acts,
-            clock=clock,
-            heard_at=self.inbound.heard_at,
-            rng=self._rng,
-        )
-        self.herald = Herald(store=self.store, clock=clock, called=self._called, durable=lambda: self.loop.durable)
-        self.herald.replace(posts_of(settings, self.web))
-        self._build_onboarding()
+        self.herald = Herald(store=self.store, clock=self.clock, called=self._called, durable=lambda: self.loop.durable)
+        self.herald.replace(posts_of(self.settings, self.web))
 
     def _called(self, vehicle_id: str | None) -> tuple[str, str]:
         """Return what the owner calls a vehicle or a charger, and the time zone of its home."""

@@ -52,11 +52,10 @@ class _JumpingSelector(selectors.DefaultSelector):
     _unlooked = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._is_deserted():
-            if timeout is not None and timeout > 0:
+        if timeout is not None and self._is_deserted():
+            if timeout > 0:
                 self.loop.move_on(timeout)
-            if timeout is not None:
-                return []
+            return []
         if timeout is not None and timeout <= 0:
             return super().select(0)
         for _ in range(POLLS_BEFORE_JUMP):

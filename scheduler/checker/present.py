@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 SIMULATED = frozenset({"TRUTH", "FAULT", "BILL"})
@@ -11,8 +11,8 @@ SIMULATED = frozenset({"TRUTH", "FAULT", "BILL"})
 ASLEEP_AFTER = 300_000_000_000
 """A journal that says nothing for so long [ns] was not being written: the daemon was down, or its host slept."""
 
-READS = frozenset({"enode", "enode:read"})
-"""Buckets whose hold keeps the lists of vehicles from being read."""
+EVERYTHING, READS = "enode", "enode:read"
+"""Buckets: of all requests, and of those that read the lists of vehicles."""
 
 FOREVER = 1 << 62
 
@@ -28,7 +28,7 @@ class Present:
         self.desired: dict[str, str] = {}
         self.notes: dict[str, Line] = {}
         self.truths: dict[str, Line] = {}
-        self._held: Line | None = None
+        self._holds: dict[str, Line] = {}
         self._awake_since: Line | None = None
         self._last: Line | None = None
         self._awake_at: Line | None = None
@@ -41,7 +41,7 @@ class Present:
         if event["k"] == "ALERT":
             self._alert(event)
         elif event["k"] == "LIMIT":
-            self._hold(event)
+            self._holds[event["bucket"]] = event
         elif event.get("v") is not None:
             self._vehicle(event, str(event["v"]))
 
@@ -70,10 +70,17 @@ class Present:
 
     def free_to_read(self, event: Line) -> int:
         """Return for how long the provider has not asked to read nothing, up to an event [ns]; 0 while it does."""
-        held = self._held
-        if held is None or held.get("run") != event.get("run"):
-            return FOREVER
-        return max(0, int(event["t"] - held["until"]))
+        ends = [hold["until"] for hold in self._held(event, READS)]
+        return max(0, int(event["t"] - max(ends))) if ends else FOREVER
+
+    def hold(self, event: Line, *buckets: str) -> Line | None:
+        """Return the hold of one of the buckets, or of everything, that lasts at an event."""
+        return next((hold for hold in self._held(event, *buckets) if event["t"] < hold["until"]), None)
+
+    def _held(self, event: Line, *buckets: str) -> Iterator[Line]:
+        """Yield the last hold of each bucket; a run that begins knows of none."""
+        found = (self._holds.get(bucket) for bucket in (EVERYTHING, *buckets))
+        return (hold for hold in found if hold is not None and hold.get("run") == event.get("run"))
 
     def awake(self, event: Line) -> int:
         """Return for how long the journal has been written without a break up to an event [ns]."""
@@ -90,12 +97,6 @@ class Present:
             self._awake_since = self._last = event
         elif gap > 0:  # a line that a failing store kept back tells of the past
             self._last = event
-
-    def _hold(self, event: Line) -> None:
-        before = self._held
-        same_run = before is not None and before.get("run") == event.get("run")
-        if event["bucket"] in READS and not (same_run and before is not None and before["until"] > event["until"]):
-            self._held = event
 
     def _alert(self, event: Line) -> None:
         key = event.get("v"), str(event["code"])

@@ -1,11 +1,10 @@
 """Rules on doors that are shut: calls held back as asked for (S23), and lost credentials (S24)."""
 
-# ruff: noqa: ARG002 - all rules have the same hooks, whether or not one reads the record
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from scheduler.checker.present import READS
 from scheduler.checker.record import SECOND, Event, Record, elapsed
 from scheduler.checker.rule import Rule, Violation, kinds
 
@@ -24,40 +23,18 @@ class Waiting(Rule):
 
     code = "S23"
     judges = kinds("ACK OBS")
-    learns = kinds("LIFE LIMIT")
 
-    def __init__(self) -> None:
-        self._holds: dict[str, Event] = {}
-
-    def judge(self, event: Event, record: Record) -> Iterable[Violation]:
+    def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield an answer to a request that should have waited."""
-        return self._too_early(event, record) if self._holds else ()
-
-    def _too_early(self, event: Event, record: Record) -> Iterator[Violation]:
         if event["k"] == "ACK":
             sent = record.vehicle(event["v"]).commands[event["cmd"]].sent
-            hold = self._hold(event, "enode:command", f"enode:command:{event['v']}")
+            hold = record.present.hold(event, "enode:command", f"enode:command:{event['v']}")
             if hold is not None and sent is not None and _precedes(hold, sent):
                 yield self.broken(event, f"a command left while {hold['bucket']} was held")
         elif event["k"] == "OBS" and event["src"] != "webhook":
-            hold = self._hold(event, "enode:read")  # a bucket of one vehicle does not hold the list of all
+            hold = record.present.hold(event, READS)  # a bucket of one vehicle does not hold the list of all
             if hold is not None and elapsed(hold, event) > UNDER_WAY:
                 yield self.broken(event, f"the vehicle was read while {hold['bucket']} was held")
-
-    def learn(self, event: Event, record: Record) -> None:
-        """Remember what is held; a run that begins knows of no hold."""
-        if event["k"] == "LIFE":
-            self._holds.clear()
-        elif event["k"] == "LIMIT":
-            self._holds[event["bucket"]] = event
-
-    def _hold(self, event: Event, *buckets: str) -> Event | None:
-        """Return the hold of one of the buckets at an event."""
-        for bucket in ("enode", *buckets):
-            hold = self._holds.get(bucket)
-            if hold is not None and event["t"] < hold["until"] and hold.get("run") == event.get("run"):
-                return hold
-        return None
 
 
 def _precedes(hold: Event, sent: Event) -> bool:

@@ -105,7 +105,7 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
         return Tracked(state=altered(state, recent=_kept(state.recent, at)))
     unanswered = command.state is CommandState.SENT
     if unanswered and command.epoch == run and at - command.sent_at <= ANSWER_WAIT:
-        return Tracked(state=replace(state, recent=_kept(state.recent, at)))
+        return Tracked(state=altered(state, recent=_kept(state.recent, at)))
     if _shows(state, command):
         events: list[Event] = []
         if unanswered or command.state is CommandState.AMBIGUOUS:
@@ -123,7 +123,7 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
         final = CommandState.UNVERIFIED if command.state is CommandState.CONFIRMED else CommandState.FAILED
         silent = command.failure or Failure(type="NOT_SEEN", detail="Nothing showed the command within the time.")
         return finish(state, replace(command, failure=silent), final, at, [])
-    return Tracked(state=replace(state, recent=_kept(state.recent, at)))
+    return Tracked(state=altered(state, recent=_kept(state.recent, at)))
 
 
 def _shows(state: VehicleState, command: Command) -> bool:

@@ -74,12 +74,10 @@ def _told(look: Outlook) -> timedelta:
 
 
 def quiet_until(look: Outlook, last_at: datetime) -> datetime:
-    """Return until when a vehicle read at `last_at` need not be looked at again, if nothing new is known of it."""
+    """Return until when a vehicle read at `last_at` need not be looked at again, while no more is known, `told` too."""
     until = last_at + poll_every(look)
     if look.due_at is not None and not look.due:
         until = min(until, look.due_at - SOON)
-    if look.told and look.heard_at is not None:
-        until = min(until, look.heard_at + look.silence)
     return until
 
 

@@ -73,7 +73,10 @@ class Poller:
         last = self._polled.get(home.id)
         if last is None or last > now:
             return True
-        known = [(home, last), *((self._loop.states.get(v.id), self._loop.last.get(v.id)) for v in home.vehicles)]
+        known = (
+            home, last, Outlook(at=now, heard_at=self._heard_at(), silence=self._loop.world.limits.t_hb).told,
+            *((self._loop.states.get(v.id), self._loop.last.get(v.id)) for v in home.vehicles),
+        )  # fmt: skip
         quiet = self._quiet.get(home.id)
         if quiet is not None and quiet.known == known and quiet.since <= now < quiet.until:
             return False

@@ -89,17 +89,19 @@ def _effects(lines: Iterable[Line], sent: Iterable[Sent]) -> Iterator[str]:
     for line in lines:
         if line["k"] == "SEND":
             sends.setdefault(line["v"], []).append(line)
-    asked: Counter[tuple[int, int]] = Counter()
+    asked: dict[tuple[int, int], list[Sent]] = {}
     actions: dict[str, set[str]] = {}
     for one in sent:
         last = next((line for line in reversed(sends.get(one.vehicle_id, ())) if line["t"] <= one.at), None)
         if last is None or last["act"] != one.act:
             yield f"S5: a command came, and the last to be sent before it was {last and last['act']}: {one}"
             continue
-        asked[last["run"], last["seq"]] += 1
+        asked.setdefault((last["run"], last["seq"]), []).append(one)
         if one.action is not None:
             actions.setdefault(last["cmd"], set()).add(one.action)
-    yield from (f"S6: the SEND {place} came {times} times" for place, times in asked.items() if times > 1)
+    yield from (
+        f"S6: the SEND {place} came {len(came)} times: {came}" for place, came in asked.items() if len(came) > 1
+    )
     yield from (f"S6: command {cmd} became {len(made)} actions" for cmd, made in actions.items() if len(made) > 1)
 
 

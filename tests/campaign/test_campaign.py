@@ -147,6 +147,31 @@ def test_what_the_minimum_asks_for_is_charged_at_once_in_the_optimum_too():
     assert found["free_optimum"] == pytest.approx(1.0)
 
 
+def test_a_car_that_tapers_does_so_in_the_cheapest_hour_of_the_optimum_too():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON + 4 * HOUR, hours=15.0)
+    start = one.trace[0][0]
+    slower = ((start, start + HOUR, 8.0), (start + 3 * HOUR, start + 4 * HOUR, 2.0))
+    spans = [(start + n * HOUR, start + (n + 1) * HOUR, 0.3 if n % 2 else 0.1) for n in range(12)]
+    prices = Zone(name="NO1", currency="EUR", prices=lambda _: [Slot(start=a, end=b, per_kwh=c) for a, b, c in spans])
+    alternating = bills.Market(prices, NOON - 9 * HOUR, -8)
+    curve = dataclasses.replace(one, trace=slower).curve()
+    assert curve[[0, 60, 120]] == pytest.approx([0.0, 8.0, 10.0])
+    assert alternating.least(start, start + 2 * HOUR, curve) == pytest.approx(8.0 * 0.1 + 2.0 * 0.3)
+    assert alternating.least(start, start + 3 * HOUR, curve) == pytest.approx(1.0)
+    assert alternating.least(start, start + HOUR, curve) is None
+
+
+def test_a_car_that_had_to_be_stopped_ends_earlier_and_keeps_what_it_took_by_itself():
+    one = session(kwh=10.0, kw=10.0, plugged_at=NOON + 12 * HOUR - HOUR, hours=9.0)  # leaves at 7, cheap until 6
+    at, cheap = one.plugged_at, NOON + 16 * HOUR
+    by_itself = ((at + timedelta(seconds=60), at + timedelta(seconds=240), 10.0), (cheap, cheap + HOUR * 0.95, 10.0))
+    waited, stopped = one, dataclasses.replace(one, trace=by_itself)
+    assert stopped.first_kwh == pytest.approx(10.0 / 60)
+    assert (waited.departure_at - waited.ends_by, stopped.departure_at - stopped.ends_by) == (0.5 * HOUR, HOUR)
+    found = bills.sums([stopped], market(), quiet=True)
+    assert found["optimum"] == pytest.approx(10.0 / 60 * 0.3 + (10.0 - 10.0 / 60) * 0.1, rel=1e-3)
+
+
 def test_a_session_with_prices_to_come_is_no_fair_comparison():
     one = session(kwh=10.0, kw=10.0, plugged_at=NOON - 2 * HOUR, hours=20.0)  # plugged in before noon's auction
     assert bills.sums([one], market(), quiet=True)["compared"] == 0

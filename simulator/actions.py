@@ -18,7 +18,10 @@ RETRY_S = 60.0
 
 @dataclass(kw_only=True, eq=False)
 class Action:
-    """One command, as the provider keeps it."""
+    """One command, as the provider keeps it.
+
+    `away_at` is when it was last taken, or asked for again, while no car was truly plugged in at home.
+    """
 
     id: str
     user_id: str
@@ -33,6 +36,7 @@ class Action:
     state: str = "PENDING"
     completed_at: datetime | None = None
     failure: tuple[str, str] | None = None
+    away_at: datetime | None = None
 
     @property
     def pending(self) -> bool:
@@ -93,6 +97,7 @@ class Actions:
     def _judged(self, action: Action) -> Action:
         vehicle = action.target if isinstance(action.target, Vehicle) else action.target.vehicle
         if vehicle is None or not vehicle.plugged or not vehicle.at_home:
+            action.away_at = self._world.agenda.now
             self.away.append(action)
         return action
 

@@ -65,6 +65,7 @@ def _figures(lives: list[Outcome]) -> Figures:
         "sessions": round(money["sessions"]),
         "commands": sum(life.commands for life in lives),
         "commands_away_from_home": sum(life.away for life in lives),
+        "commands_crossing_with_a_leaving": sum(life.crossed for life in lives),
         "turns_failed": sum(life.turns_failed for life in lives),
         "restarts": sum(life.restarts for life in lives),
         "troubles": sum(life.troubles for life in lives),

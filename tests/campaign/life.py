@@ -33,6 +33,7 @@ from simulator.world import World
 from tests.campaign import bills
 from tests.campaign.configuring import Written
 from tests.campaign.joints import SECRET, Full, Joint, Memory
+from tests.campaign.leaving import Leaving
 from tests.campaign.markets import zone_of
 from tests.campaign.outcome import Outcome
 from tests.campaign.script import DAY_S, Script, Trouble
@@ -59,6 +60,7 @@ class Life:
         self._households = settle(self.world, script)
         self._cars = [car for one in self._households for car in one.cars]
         self._hindered: Counter[int] = Counter()
+        self._leaving = Leaving()
         self.world.on_truth = self._hear
         self._deadly_step = ""
         self._died = asyncio.Event()
@@ -122,6 +124,7 @@ class Life:
 
     def _hear(self, truth: dict[str, Any]) -> None:
         """Hand a truth to the checker; while something hinders commands, their path counts as closed."""
+        self._leaving.hear(truth, self.now())
         number = next((n for n, car in enumerate(self._cars) if car.id == truth["v"]), -1)
         if self._hindered[number] or self._hindered[-1]:
             truth = {**truth, "path": False}
@@ -132,13 +135,15 @@ class Life:
         await self._judge.advance(self.app.store)
         commands = await self.app.store.commands(limit=ALL)
         counters = self.app.loop.counters
+        misplaced = Counter(self._leaving.crossed(action) for action in self.world.actions.away)
         return Outcome(
             seed=self.script.seed,
             fidelity=self._joint.name,
             vehicle_days=self.script.vehicle_days,
             violations=tuple(self._judge.violations()),
             commands=len(commands),
-            away=len(self.world.actions.away),
+            away=misplaced[False],
+            crossed=misplaced[True],
             turns_failed=self._counted["turns_failed"] + counters.turns_failed,
             decisions=self._counted["decisions"] + counters.decisions,
             restarts=self._counted["restarts"],

@@ -8,7 +8,8 @@ from typing import Any
 class Outcome:
     """The figures of one life. Money in EUR; `figures` are those of `bills.sums`.
 
-    `commit` is that of the code that lived it.
+    `commit` is that of the code that lived it. `away` are commands for cars that had not hung at home for longer than
+    what proves them there may be old (`X_src`); `crossed` are those that crossed with a car's leaving.
     `combinations` are the kinds of trouble that were there at one moment, each once.
     """
 
@@ -19,6 +20,7 @@ class Outcome:
     violations: tuple[dict[str, Any], ...] = ()
     commands: int = 0
     away: int = 0
+    crossed: int = 0
     turns_failed: int = 0
     decisions: int = 0
     restarts: int = 0

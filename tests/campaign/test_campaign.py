@@ -13,13 +13,17 @@ import pytest
 from scheduler.core import decide, dispatch, keys
 from scheduler.core.model import Place, Verdict
 from simulator.market import Slot, Zone, bounds
+from simulator.physics import Battery
+from simulator.world import World
 from tests.campaign import bills
 from tests.campaign.drawing import ZONES, draw
+from tests.campaign.leaving import Leaving
 from tests.campaign.ledger import Ledger, summary
 from tests.campaign.life import live
 from tests.campaign.outcome import Outcome
 from tests.campaign.script import DAY_S, Car, Home, Script, Stay, Trouble, read, written
 from tests.campaign.shrinking import smallest
+from tests.campaign.town import HOMES_AT
 from tests.campaign.troubles import KINDS, drawn
 from tests.conftest import CHECKOUT
 
@@ -203,6 +207,23 @@ def test_the_summary_counts_what_broke_and_names_its_seeds():
     assert told["memory"]["failing_seeds"] == [2]
     assert told["memory"]["combinations_of_troubles"] == 2
     assert told["full"]["E1"] == 1.01
+
+
+def test_a_command_that_crosses_with_a_leaving_is_none_for_a_car_long_gone():
+    world, leaving = World(seed=1, start_at=NOON), Leaving()
+    world.on_truth = lambda truth: leaving.hear(truth, world.agenda.now)
+    world.add_user("user-1", home=HOMES_AT, timezone="Europe/Oslo")
+    battery = Battery(capacity_kwh=60.0)
+    car = world.add_vehicle("user-1", battery=battery, soc_pct=50.0)
+    car.plug_in()
+    world.run_for(hours=1)
+    car.drive_to(car.home.moved(north_m=9_000.0))
+    world.run_for(minutes=20)
+    assert [leaving.crossed(world.actions.charge(car, "STOP")), len(world.actions.away)] == [True, 1]
+    world.run_for(minutes=20)
+    assert [leaving.crossed(world.actions.charge(car, "START")), len(world.actions.away)] == [False, 2]
+    stranger = world.add_vehicle("user-1", battery=battery, soc_pct=50.0)
+    assert not leaving.crossed(world.actions.charge(stranger, "START"))  # it was never here
 
 
 def test_a_gate_that_lets_everything_through_is_noticed(monkeypatch):

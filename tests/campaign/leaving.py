@@ -11,11 +11,11 @@ EVIDENCE = timedelta(minutes=30)  # X_src: so old may be what proves a car at ho
 
 
 class Leaving:
-    """When cars that no longer hang on a plug at home last did, by the truth."""
+    """When cars left the plug at home, by the truth."""
 
     def __init__(self) -> None:
         self._here: set[str] = set()
-        self._left: dict[str, datetime] = {}
+        self._left: dict[str, list[datetime]] = {}
 
     def hear(self, truth: Mapping[str, Any], now: datetime) -> None:
         """Take in a line of truth."""
@@ -23,14 +23,14 @@ class Leaving:
             self._here.add(truth["v"])
         elif truth["v"] in self._here:
             self._here.discard(truth["v"])
-            self._left[truth["v"]] = now
+            self._left.setdefault(truth["v"], []).append(now)
 
     def crossed(self, action: Action) -> bool:
         """Tell whether a command that found no car had been sent for one that evidence may still have shown there.
 
-        A charger that no car hangs on has had that of its user which left last.
+        A charger that no car hangs on may have had any of its user's.
         """
         asked, at = action.target, action.away_at
         cars = [asked] if isinstance(asked, Vehicle) else asked.world.vehicles.values()
-        left = [self._left[car.id] for car in cars if car.user_id == action.user_id and car.id in self._left]
+        left = [before for car in cars if car.user_id == action.user_id for before in self._left.get(car.id, ())]
         return at is not None and any(timedelta(0) <= at - before <= EVIDENCE for before in left)

@@ -219,9 +219,15 @@ def test_a_command_that_crosses_with_a_leaving_is_none_for_a_car_long_gone():
     world.run_for(hours=1)
     car.drive_to(car.home.moved(north_m=9_000.0))
     world.run_for(minutes=20)
-    assert [leaving.crossed(world.actions.charge(car, "STOP")), len(world.actions.away)] == [True, 1]
+    crossing = world.actions.charge(car, "STOP")
+    assert [leaving.crossed(crossing), len(world.actions.away)] == [True, 1]
     world.run_for(minutes=20)
     assert [leaving.crossed(world.actions.charge(car, "START")), len(world.actions.away)] == [False, 2]
+    car.drive_to(car.home)
+    car.plug_in()
+    world.run_for(hours=1)
+    car.unplug()
+    assert leaving.crossed(crossing)  # whatever came after
     stranger = world.add_vehicle("user-1", battery=battery, soc_pct=50.0)
     assert not leaving.crossed(world.actions.charge(stranger, "START"))  # it was never here
 

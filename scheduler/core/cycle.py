@@ -173,6 +173,7 @@ def situation_of(
     now: Stamp,
     departures: tuple[CalendarDeparture, ...] = (),
     claimed_elsewhere: bool = False,
+    client_refused: bool = False,
     clock_trusted: bool = True,
     store_durable: bool = True,
 ) -> Situation:
@@ -200,6 +201,7 @@ def situation_of(
         gone=state.gone,
         claimed_elsewhere=claimed_elsewhere,
         credentials_valid=state.credentials_lost_at is None,
+        client_refused=client_refused,
         clock_trusted=clock_trusted,
         store_durable=store_durable,
     )

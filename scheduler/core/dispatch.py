@@ -133,6 +133,7 @@ def _not_ours(now: Situation, action: Action) -> Objection | None:
     objections = (
         (Mode.OFF in (now.home.mode, now.vehicle.mode), "off", "kwhen is switched off for this car."),
         (not now.credentials_valid, "credentials", "The account link is lost: link it again."),
+        (now.client_refused, "credentials", "The provider refuses our own credentials: see the alerts."),
         (not now.clock_trusted, "clock", "The clock stepped or is not synchronised: waiting for a new reading."),
         (now.observation.smart_charging, "foreign", "Enode's own Smart Charging controls the car: switch it off."),
         (able is False, "incapable", f"The car cannot be asked to {action} now: see its interventions."),

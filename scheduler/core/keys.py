@@ -40,7 +40,7 @@ def input_key(now: Situation) -> tuple[object, ...]:
         session and (session.held_since, session.failed_resumes, session.corrections, session.strayed),
         tuple((p.fetched_at, p.product, p.stand_ins) for p in now.prices), now.departures, now.home, now.vehicle,
         now.limits, now.claimed_elsewhere, now.credentials_valid, now.clock_trusted, now.store_durable, now.learned,
-        now.run, now.gone,
+        now.client_refused, now.run, now.gone,
     )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def decision_key(now: Situation, decision: Decision) -> str:
         charge.plugged, charge.charging, charge.delivery, charge.charger_id, now.observation.place.location_id,
         round(now.observation.battery.soc_pct or -1), now.override, now.command and (now.command.id, now.command.state),
         now.session and now.session.id, tuple(p.fetched_at for p in now.prices), now.set_aside, now.credentials_valid,
+        now.client_refused,
     )  # fmt: skip
     outputs = (
         decision.verdict.place, decision.verdict.why, decision.desired, decision.command, decision.recall,

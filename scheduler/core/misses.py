@@ -96,7 +96,7 @@ def cause(now: Situation, decision: Decision) -> str:
         (OWN_PAUSE, own_pause(now) is not None),
         ("late", seen.charging is True),
         ("gone", now.gone),
-        ("credentials", not now.credentials_valid),
+        ("credentials", now.client_refused or not now.credentials_valid),
         ("no-power", seen.delivery in (Delivery.NO_POWER, Delivery.FAULT)),
         ("stopped-by-another", session is not None and session.stops > 0),
         (decision.verdict.why, decision.verdict.place is not Place.HOME),

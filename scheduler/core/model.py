@@ -445,6 +445,7 @@ class Situation:
     gone: bool = False  # the provider no longer knows the vehicle
     claimed_elsewhere: bool = False  # another vehicle claims the same charger
     credentials_valid: bool = True
+    client_refused: bool = False  # the provider does not take our own credentials
     clock_trusted: bool = True
     store_durable: bool = True
     terms: tuple[Stated, ...] = ()

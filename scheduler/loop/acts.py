@@ -22,6 +22,9 @@ STORE_TRIES = 3
 PROVIDER_PATIENCE = timedelta(minutes=5)
 """How long the provider may fail before a person is told."""
 
+REFUSAL_PATIENCE = timedelta(minutes=2)
+"""How long it may refuse our credentials: a token that it takes back in passing is renewed by then (S24)."""
+
 LOOK_GAP_NS = 30_000_000_000
 """A vehicle is not read again sooner than this: one that answers nothing new would be read without end."""
 
@@ -44,6 +47,10 @@ class Health:
     def down(self, at: datetime) -> bool:
         """Tell whether the provider has failed for so long that a person is told."""
         return self.failing_since is not None and at - self.failing_since.at >= PROVIDER_PATIENCE
+
+    def refused(self, at: datetime) -> bool:
+        """Tell whether the provider has refused our credentials for so long that they count as lost (S24)."""
+        return self.refused_since is not None and at - self.refused_since.at >= REFUSAL_PATIENCE
 
     def good(self, now: Stamp) -> None:
         """Note an answer."""

@@ -195,6 +195,7 @@ class Loop:
             departures=self.departures(home, now.at),
             now=now,
             claimed_elsewhere=self._news.contested(observed.state, self.states),
+            client_refused=self._acts.health.refused(now.at),
             clock_trusted=received is not None and received.mono_ns > self._stepped_at_ns,
             store_durable=self.durable,
         )

@@ -1,7 +1,7 @@
 """The pulse: once a minute, proof that the clock runs, the store keeps and the shards move."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -35,9 +35,6 @@ TEXTS = {
 
 Trouble = Callable[[bool], str]
 """Says what ails a feed of news, empty for nothing; asked with whether a person was told already."""
-
-REFUSAL_PATIENCE = timedelta(minutes=2)
-"""How long it may refuse our credentials: a token that it takes back in passing is renewed by then (S24)."""
 
 
 class Pulse:
@@ -140,7 +137,7 @@ class Pulse:
     def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:
         """Yield what ails the provider. What an earlier run told of it holds until this one has an answer."""
         health = self._health
-        if health.refused_since is not None and now - health.refused_since.at >= REFUSAL_PATIENCE:
+        if health.refused(now):
             yield LOST, health.why
         elif health.down(now):
             yield DOWN, health.why

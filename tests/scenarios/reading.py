@@ -187,7 +187,7 @@ def _made(table: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
 
 
 def _world(world: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    flags = {"claimed_elsewhere", "credentials_valid", "clock_trusted", "store_durable"}
+    flags = {"claimed_elsewhere", "client_refused", "credentials_valid", "clock_trusted", "store_durable"}
     _known(world, flags | {"just_started", "refreshed_min_ago"}, "world")
     made: dict[str, Any] = {k: v for k, v in world.items() if k in flags}
     if "refreshed_min_ago" in world:

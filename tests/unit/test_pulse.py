@@ -11,9 +11,9 @@ from scheduler.core.errors import ProviderUnauthorized, ProviderUnavailable
 from scheduler.core.model import Limits
 from scheduler.core.observation import Stamp
 from scheduler.core.timeline import nanoseconds
-from scheduler.loop.acts import PROVIDER_PATIENCE, Health
+from scheduler.loop.acts import PROVIDER_PATIENCE, REFUSAL_PATIENCE, Health
 from scheduler.loop.journal import Journal
-from scheduler.loop.pulse import REFUSAL_PATIENCE, Pulse
+from scheduler.loop.pulse import Pulse
 from storage.memory import MemoryStore
 from tests.web_support import NOON, StepClock
 

@@ -443,6 +443,7 @@ def test_a_decision_stands_while_nothing_but_time_has_passed():
         pytest.param(lambda now: replace(now, override=Override(will=Will.HOLD, by=Hand.CLI, set_at=NOW)), id="wish"),
         pytest.param(lambda now: replace(now, command=pending()), id="command"),
         pytest.param(lambda now: replace(now, credentials_valid=False), id="credentials"),
+        pytest.param(lambda now: replace(now, client_refused=True), id="client"),
         pytest.param(lambda now: replace(now, clock_trusted=False), id="clock"),
         pytest.param(lambda now: replace(now, store_durable=False), id="store"),
         pytest.param(lambda now: replace(now, claimed_elsewhere=True), id="claim"),

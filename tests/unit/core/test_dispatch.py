@@ -95,7 +95,7 @@ DEFECTS = {
 
 
 @pytest.mark.parametrize("plan", [pytest.param(AT_ONCE, id="START"), pytest.param(LATER, id="STOP")])
-@pytest.mark.parametrize(("code", "defect"), DEFECTS.items(), ids=DEFECTS)
+@pytest.mark.parametrize(("code", "defect"), [*DEFECTS.items(), ("credentials", {"client_refused": True})])
 def test_what_forbids_every_command_forbids_either(plan, code, defect):
     assert outcome(scene(charging=plan is LATER, **defect), plan) == code
 

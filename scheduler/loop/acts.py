@@ -42,6 +42,8 @@ class Health:
         self.answered: Stamp | None = None
         self.failing_since: Stamp | None = None
         self.refused_since: Stamp | None = None
+        self.lost_before = False
+        """Whether an earlier run told that the credentials are lost: so they are until this one has an answer."""
         self.why = ""
 
     def down(self, at: datetime) -> bool:
@@ -50,6 +52,8 @@ class Health:
 
     def refused(self, at: datetime) -> bool:
         """Tell whether the provider has refused our credentials for so long that they count as lost (S24)."""
+        if self.answered is None and self.lost_before:
+            return True
         return self.refused_since is not None and at - self.refused_since.at >= REFUSAL_PATIENCE
 
     def good(self, now: Stamp) -> None:

@@ -70,6 +70,7 @@ class Pulse:
     def take_over(self, codes: Iterable[str]) -> None:
         """Know of alerts that are raised already: by an earlier run."""
         self._told = set(codes)
+        self._health.lost_before = LOST in self._told
 
     def remember(self, line: Event) -> None:
         """Keep a line for the next beat."""
@@ -139,10 +140,8 @@ class Pulse:
         health = self._health
         if health.refused(now):
             yield LOST, health.why
-        elif health.down(now):
+        elif health.down(now) or (health.answered is None and DOWN in self._told):
             yield DOWN, health.why
-        elif health.answered is None:
-            yield from ((code, health.why) for code in (LOST, DOWN) if code in self._told)
 
     def _is_silent(self, now: datetime) -> bool:
         """Tell whether webhooks are subscribed to, and none has come for `T_hb`: neither in this run nor before."""

@@ -4,6 +4,8 @@ The daemon is the real `kwhen run` in a process of its own on a durable SQLite s
 the same sender, in turns: signed deliveries of one event, each of another content so that none is a duplicate, over
 connections that are kept. Then batches of 100 events. Meanwhile the control loop goes on: told are how many events it
 took in while it was pressed, how long it took for the rest, and the longest gap between its ticks, which has a bound.
+What the daemon's time goes into, two parts of it show: its listener alone, whose work goes nowhere, and the listener
+with the store but no control loop.
 What counts is the ratio: machines differ. Usage: `python bench/ingest.py [SECONDS]`.
 """
 
@@ -32,6 +34,7 @@ from bench.loaded.daemon import (
     Provider,
     counted,
     empty_server,
+    listening,
     running,
     until,
     vehicle_json,
@@ -159,6 +162,17 @@ async def turn(port: int, api: str, empty: int, *, events: int) -> Turn:
     )
 
 
+async def parts(empty: int) -> dict[str, float]:
+    """Return what the listener alone, and with the store, answers of the empty server's requests."""
+    requests = deliveries(int(PREPARED_EACH_S[1] * SECONDS), events=1)
+    plain = await pressed(empty, "/", cycle(requests), SECONDS)
+    answered = {}
+    for where in ("nothing", "store"):
+        async with listening(where) as port:
+            answered[where] = await pressed(port, "/webhooks/enode", iter(requests), SECONDS)
+    return {where: per_s / plain for where, per_s in answered.items()}
+
+
 def summary(turns: Sequence[Turn], *, events: int) -> dict[str, Any]:
     """Return the medians over turns."""
     return {
@@ -190,6 +204,7 @@ async def longest_tick_gap_s(path: str) -> float:
 async def main() -> int:
     began = datetime.now(UTC)  # noqa: TID251
     async with running(Provider()) as (port, path), empty_server() as empty:
+        alone = [await parts(empty) for _ in range(TURNS)]
         single = [await turn(port, path, empty, events=1) for _ in range(TURNS)]
         batches = [await turn(port, path, empty, events=BATCH) for _ in range(TURNS)]
         gap_s = await longest_tick_gap_s(path)
@@ -198,6 +213,8 @@ async def main() -> int:
     result = {
         "at": f"{began:%Y-%m-%d}",
         "one_event": one,
+        "ratio_of_the_listener_alone": round(median(one["nothing"] for one in alone), 3),
+        "ratio_of_listener_and_store": round(median(one["store"] for one in alone), 3),
         "batches": summary(batches, events=BATCH),
         "longest_tick_gap_s": round(gap_s, 2),
     }

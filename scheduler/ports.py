@@ -71,8 +71,14 @@ class VehicleProvider(Protocol):
     async def refresh(self, vehicle_id: str) -> None:
         """Ask for an earlier refresh; the result comes later as a reading."""
 
-    def read_event(self, payload: bytes, received: Stamp) -> News:
-        """Read one webhook event. Pure; raises `ProviderProtocolError` when it cannot be read."""
+    def read_event(self, payload: bytes, received: Stamp, *, digest: str | None = None) -> News:
+        """Read one webhook event. Pure; raises `ProviderProtocolError` when it cannot be read.
+
+        Args:
+            payload: the event as it came.
+            received: when.
+            digest: of its content, where whoever took it in made one.
+        """
 
 
 class Policies(Protocol):

@@ -250,18 +250,33 @@ EMPTY = (
 async def empty_server() -> AsyncIterator[int]:
     """Run an aiohttp server in a process of its own that reads a body and answers nothing; yield its port."""
     port = free_port()
-    child = subprocess.Popen([sys.executable, "-c", EMPTY.replace("PORT", str(port))])  # noqa: ASYNC220
+    async with _child(port, "-c", EMPTY.replace("PORT", str(port))):
+        yield port
+
+
+@asynccontextmanager
+async def listening(where: str) -> AsyncIterator[int]:
+    """Run the webhook listener alone in a process of its own; its work goes to `nothing` or `store`. Yield its port."""
+    port = free_port()
+    async with _child(port, "-m", "bench.loaded.listening", str(port), where):
+        yield port
+
+
+@asynccontextmanager
+async def _child(port: int, *arguments: str) -> AsyncIterator[None]:
+    """Run Python until the block ends, once it answers requests on a port."""
+    child = subprocess.Popen([sys.executable, *arguments], cwd=Path(__file__).parents[2])  # noqa: ASYNC220
     try:
         async with aiohttp.ClientSession() as session:
 
             async def up() -> bool:
                 with suppress(aiohttp.ClientError):
-                    async with session.post(f"http://127.0.0.1:{port}/") as answer:
-                        return answer.status == 200
+                    async with session.post(f"http://127.0.0.1:{port}/"):
+                        return True
                 return False
 
-            await until(up, "the empty server")
-        yield port
+            await until(up, f"{arguments[0]} {arguments[1][:60]}")
+        yield
     finally:
         child.terminate()
         child.wait()

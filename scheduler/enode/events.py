@@ -27,8 +27,13 @@ from scheduler.ports import News, Notice
 API_VERSION: Final = "2024-10-01"
 
 
-def read_event(payload: bytes, received: Stamp) -> News:
+def read_event(payload: bytes, received: Stamp, *, digest: str | None = None) -> News:
     """Return the news of one event; an event or a payload version that is not known is a `unknown` notice.
+
+    Args:
+        payload: the event's JSON.
+        received: when it came.
+        digest: `digest_of(payload)` where it is known already.
 
     Raises:
         ProviderProtocolError: the event cannot be read.
@@ -39,7 +44,7 @@ def read_event(payload: bytes, received: Stamp) -> News:
     read = _READERS.get(event.event)
     if read is None or event.version not in {None, API_VERSION}:
         return Notice(what=NOTICE_UNKNOWN, user_id=_user(event), detail=clean(event.event, LONGEST_DETAIL))
-    return read(event, payload, received)
+    return read(event, digest or digest_of(payload), received)
 
 
 def known(event: str | None, version: str | None) -> bool:
@@ -57,22 +62,22 @@ def _part(raw: msgspec.Raw, name: str) -> msgspec.Raw:
     return raw
 
 
-def _vehicle(event: wire.EventJson, payload: bytes, received: Stamp) -> News:
+def _vehicle(event: wire.EventJson, digest: str, received: Stamp) -> News:
     return reading_of(
         _part(event.vehicle, "vehicle"),
         source=Source.WEBHOOK,
         received=received,
         user_id=_user(event) or "",
-        digest=digest_of(payload),
+        digest=digest,
     )
 
 
-def _vehicle_deleted(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _vehicle_deleted(event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     vehicle = wire.read(wire.IdOnly, _part(event.vehicle, "vehicle"))
     return Notice(what=NOTICE_DELETED, user_id=_user(event), vehicle_id=vehicle.id)
 
 
-def _charger(event: wire.EventJson, _payload: bytes, received: Stamp) -> News:
+def _charger(event: wire.EventJson, _digest: str, received: Stamp) -> News:
     """A charger names the vehicle that it knows to be plugged in, or nobody: `detail` is a JSON `ChargerClaim`."""
     report = charger_of(_part(event.charger, "charger"), received_at=received.at)
     return Notice(
@@ -83,23 +88,23 @@ def _charger(event: wire.EventJson, _payload: bytes, received: Stamp) -> News:
     )
 
 
-def _charger_deleted(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _charger_deleted(event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     charger = wire.read(wire.IdOnly, _part(event.charger, "charger"))
     return Notice(what=NOTICE_CHARGER_DELETED, user_id=_user(event), detail=charger.id or "")
 
 
-def _action(event: wire.EventJson, _payload: bytes, received: Stamp) -> News:
+def _action(event: wire.EventJson, _digest: str, received: Stamp) -> News:
     report = action_of(_part(event.vendor_action, "action"), received_at=received.at)
     if report.vehicle_id is None:
         return Notice(what=NOTICE_CHARGER_ACTION, user_id=_user(event), detail=report.action_id or "")
     return report
 
 
-def _credentials(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _credentials(event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     return Notice(what=NOTICE_CREDENTIALS_INVALID, user_id=_user(event), detail=clean(event.vendor, LONGEST_DETAIL))
 
 
-def _smart_charging(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _smart_charging(event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     status = wire.read(wire.SmartStatusJson, _part(event.smart_charging_status, "status"))
     return Notice(
         what=NOTICE_SMART_CHARGING,
@@ -109,7 +114,7 @@ def _smart_charging(event: wire.EventJson, _payload: bytes, _received: Stamp) ->
     )
 
 
-def _schedule(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _schedule(event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     schedule = wire.read(wire.ScheduleJson, _part(event.schedule, "schedule"))
     of_vehicle = schedule.target_type in {"vehicle", None}
     return Notice(
@@ -120,15 +125,15 @@ def _schedule(event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
     )
 
 
-def _heartbeat(_event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _heartbeat(_event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     return Notice(what=NOTICE_HEARTBEAT)
 
 
-def _test(_event: wire.EventJson, _payload: bytes, _received: Stamp) -> News:
+def _test(_event: wire.EventJson, _digest: str, _received: Stamp) -> News:
     return Notice(what=NOTICE_TEST)
 
 
-_READERS: Final[dict[str | None, Callable[[wire.EventJson, bytes, Stamp], News]]] = {
+_READERS: Final[dict[str | None, Callable[[wire.EventJson, str, Stamp], News]]] = {
     "user:vehicle:discovered": _vehicle,
     "user:vehicle:updated": _vehicle,
     "user:vehicle:deleted": _vehicle_deleted,

@@ -115,9 +115,9 @@ class EnodeProvider:
         """Ask for an earlier refresh; the result comes later as a reading."""
         await self._client.refresh_vehicle(vehicle_id)
 
-    def read_event(self, payload: bytes, received: Stamp) -> News:
+    def read_event(self, payload: bytes, received: Stamp, *, digest: str | None = None) -> News:
         """Read one webhook event. Pure; raises `ProviderProtocolError` when it cannot be read."""
-        return read_event(payload, received)
+        return read_event(payload, received, digest=digest)
 
     def _unclear(self, error: ProviderError, vehicle_id: str, action: Action) -> ActionReport:
         """Return what an error means that is no refusal."""

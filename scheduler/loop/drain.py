@@ -153,7 +153,9 @@ class Loop:
         now = self.stamp()
         news = self._news.read([*rows, *self._debt.news(shard)], world=self.world, known=self.states)
         vehicles = [
-            (h, v) for h, v in self.world.vehicles() if h.shard == shard and (v.id in news or v.id in self._woken)
+            (home, vehicle)
+            for home, vehicle in self.world.of_shard(shard)
+            if vehicle.id in news or vehicle.id in self._woken
         ]
         turns = []
         for home, vehicle in vehicles:

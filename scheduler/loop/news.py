@@ -82,7 +82,7 @@ class NewsReader:
                 self._counters.unknown_event += 1
 
     def _event(self, row: InboxRow, world: World) -> Iterator[tuple[str, CycleNews]]:
-        news = self._provider.read_event(row.work.payload, row.work.received)
+        news = self._provider.read_event(row.work.payload, row.work.received, digest=row.work.key)
         match news:
             case Reading():
                 yield news.vehicle_id, news

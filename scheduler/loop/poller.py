@@ -61,22 +61,21 @@ class Poller:
 
     async def sweep(self) -> None:
         """Poll each home that is due, all at the same time: one home's trouble is not another's."""
-        now = self._clock.now()
+        now, now_ns = self._clock.now(), self._clock.monotonic_ns()
+        told = Outlook(at=now, heard_at=self._heard_at(), silence=self._loop.world.limits.t_hb).told
         for home in self._loop.world.homes:
-            if home.mode is not Mode.OFF and home.id not in self._polling and self._due(home, now):
+            if home.mode is Mode.OFF or home.id in self._polling or now_ns < self._not_before_ns.get(home.id, 0):
+                continue
+            if self._due(home, now, told=told):
                 self._polling.add(home.id)
                 self._acts.spawn(self._poll(home, now))
 
-    def _due(self, home: Home, now: datetime) -> bool:
-        if self._clock.monotonic_ns() < self._not_before_ns.get(home.id, 0):
-            return False
+    def _due(self, home: Home, now: datetime, *, told: bool) -> bool:
         last = self._polled.get(home.id)
         if last is None or last > now:
             return True
-        known = (
-            home, last, Outlook(at=now, heard_at=self._heard_at(), silence=self._loop.world.limits.t_hb).told,
-            *((self._loop.states.get(v.id), self._loop.last.get(v.id)) for v in home.vehicles),
-        )  # fmt: skip
+        states, decided = self._loop.states, self._loop.last
+        known = (home, last, told, *((states.get(v.id), decided.get(v.id)) for v in home.vehicles))
         quiet = self._quiet.get(home.id)
         if quiet is not None and quiet.known == known and quiet.since <= now < quiet.until:
             return False

@@ -1,12 +1,16 @@
 """What is configured, as one value: replaced whole on reload, or not at all (S21)."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from scheduler.core.model import Home, Limits, Mode, VehicleSpec, VehicleState
 from scheduler.ports import Policies
+
+Owned = tuple[Home, VehicleSpec]
+"""A vehicle's settings with its home."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,20 +22,29 @@ class World:
     limits: Limits = field(default_factory=Limits)
     conf: str = ""
     _limits: Mapping[str, Limits] = field(init=False, repr=False, default_factory=dict)
+    _owners: Mapping[str, Owned] = field(init=False, repr=False, default_factory=dict)
+    _shards: Mapping[int, Sequence[Owned]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         dwelling = {h.id: replace(self.limits, t_dwell=max(self.limits.t_dwell, h.min_dwell)) for h in self.homes}
         object.__setattr__(self, "_limits", dwelling)
+        owners: dict[str, Owned] = {}
+        shards: dict[int, list[Owned]] = defaultdict(list)
+        for home, vehicle in self.vehicles():
+            owners.setdefault(vehicle.id, (home, vehicle))
+            shards[home.shard].append((home, vehicle))
+        object.__setattr__(self, "_owners", owners)
+        object.__setattr__(self, "_shards", dict(shards))
 
-    def owner(self, vehicle_id: str) -> tuple[Home, VehicleSpec] | None:
+    def owner(self, vehicle_id: str) -> Owned | None:
         """Return the home and the settings of a vehicle; None for one that is not configured."""
-        for home in self.homes:
-            for vehicle in home.vehicles:
-                if vehicle.id == vehicle_id:
-                    return home, vehicle
-        return None
+        return self._owners.get(vehicle_id)
 
-    def vehicles(self) -> Iterator[tuple[Home, VehicleSpec]]:
+    def of_shard(self, shard: int) -> Sequence[Owned]:
+        """Return the configured vehicles of a shard, each with its home, in the order of the configuration."""
+        return self._shards.get(shard, ())
+
+    def vehicles(self) -> Iterator[Owned]:
         """Yield every configured vehicle with its home."""
         for home in self.homes:
             for vehicle in home.vehicles:

@@ -4,7 +4,7 @@ A webhook tells of a loss at once, where there is one; this finds what it missed
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -45,25 +45,28 @@ class Credentials:
 
     async def check(self, users: Iterable[str] | None = None) -> None:
         """Look at these users, or at every user of a home; trouble with one is told and leaves the others."""
-        wanted = (home.user_id for home in self._homes()) if users is None else users
-        await asyncio.gather(*(self._tried(user_id) for user_id in dict.fromkeys(wanted)))
+        cars: dict[str, list[str]] = {}
+        for home in self._homes():
+            cars.setdefault(home.user_id, []).extend(vehicle.id for vehicle in home.vehicles)
+        wanted = cars if users is None else dict.fromkeys(users)
+        await asyncio.gather(*(self._tried(user_id, cars.get(user_id, ())) for user_id in wanted))
 
     async def catch_up(self) -> None:
         """Look at every user of a home whose account could not be read yet."""
-        await self.check([home.user_id for home in self._homes() if not self._accounts.was_read(home.user_id)])
+        if unread := [home.user_id for home in self._homes() if not self._accounts.was_read(home.user_id)]:
+            await self.check(unread)
 
     def suspect(self, user_id: str) -> None:
         """Have a user's account read at the next check: an event says that one of its vendors refuses."""
         self._broken = self._broken | {user_id}
 
-    async def _tried(self, user_id: str) -> None:
+    async def _tried(self, user_id: str, mine: Sequence[str]) -> None:
         try:
-            await self._check(user_id)
+            await self._check(user_id, mine)
         except (ProviderError, StoreError) as error:
             log.info("credentials.unchecked", user_id=user_id, why=str(error))
 
-    async def _check(self, user_id: str) -> None:
-        mine = [v.id for home in self._homes() if home.user_id == user_id for v in home.vehicles]
+    async def _check(self, user_id: str, mine: Sequence[str]) -> None:
         marked = {one for one in mine if (s := self._state(one)) is not None and s.credentials_lost_at is not None}
         age = self._accounts.age(user_id)
         due = bool(marked) or user_id in self._broken or age is None or age >= OLDEST

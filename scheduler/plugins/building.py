@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,17 +39,19 @@ def build(cls: type[T], settings: Mapping[str, Any]) -> T:
     Raises:
         SettingsError: a key is unknown, missing, or its value does not fit.
     """
+    wanted: Any = cls
     problems: list[tuple[str, str]] = []
     plain = _plain(dict(settings), "", problems)
     problems.extend(_unknown_keys(cls, plain, ""))
     if problems:
         raise SettingsError(problems)
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(plain), strict=True)
+        built: T = _adapter(wanted).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         raise SettingsError([(dotted(one["loc"]), reason(one)) for one in error.errors(include_url=False)]) from error
     except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, NameError) as error:
         raise SettingsError([("", f"its fields have types that settings cannot fill: {_first_line(error)}")]) from error
+    return built
 
 
 def as_json(value: Any) -> Any:
@@ -86,6 +89,11 @@ def reason(error: Mapping[str, Any]) -> str:
     for python, toml in (("array", "list"), ("tuple", "list"), ("object", "table"), ("dictionary", "table")):
         text = text.replace(python, toml)
     return text[0].lower() + text[1:]
+
+
+@lru_cache(maxsize=128)  # of a class: as dear as a hundred uses. Plugins that are loaded anew are other classes
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from scheduler.core.cycle import Lost
-from scheduler.core.model import Home, VehicleSpec
+from scheduler.core.model import SHARDS, Home, VehicleSpec, shard_of
 from scheduler.loop.news import Counters, NewsReader
 from scheduler.loop.world import World
 from scheduler.ports import Inbound, InboxRow, Notice
@@ -16,7 +16,7 @@ class Told:
     def __init__(self, notice: Notice) -> None:
         self.notice = notice
 
-    def read_event(self, payload: bytes, received: object) -> Notice:
+    def read_event(self, payload: bytes, received: object, *, digest: object) -> Notice:
         return self.notice
 
 
@@ -45,3 +45,17 @@ def test_only_cars_of_the_lost_account_are_lost(vendor, known, lost):
     news = reader.read([ROW], world=WORLD, known={"golf", "zoe", "id3", "up"})
     assert set(news) == lost
     assert all(pieces == [Lost(at=RECEIVED.at)] for pieces in news.values())
+
+
+def test_a_shard_has_the_cars_of_its_users_in_all_their_homes():
+    mine, theirs = shard_of("me"), shard_of("they")
+    assert mine != theirs
+    assert [(home.id, car.id) for home, car in WORLD.of_shard(mine)] == [
+        ("town", "golf"),
+        ("town", "zoe"),
+        ("cabin", "id3"),
+    ]
+    assert [car.id for _, car in WORLD.of_shard(theirs)] == ["up"]
+    assert sum(len(WORLD.of_shard(shard)) for shard in range(SHARDS)) == 4
+    assert [WORLD.owner(one)[0].id for one in ("golf", "id3", "up")] == ["town", "cabin", "berg"]
+    assert WORLD.owner("a stranger's") is None

@@ -26,6 +26,7 @@ def test_a_vehicle_is_a_reading_by_webhook(name):
     assert isinstance(news, Reading)
     assert (news.vehicle_id, news.user_id, news.source, news.received) == ("v", "u", Source.WEBHOOK, RECEIVED)
     assert news.digest == digest_of(payload)
+    assert read_event(payload, RECEIVED, digest="of whoever took it in").digest == "of whoever took it in"
 
 
 @pytest.mark.parametrize(

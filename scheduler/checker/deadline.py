@@ -44,6 +44,12 @@ class Charging:
             return None
         return round(max(points, 0.0) * self.kwh_per_pct / self.kw_max * HOUR)
 
+    def points(self, span: int) -> float | None:
+        """Return how many points of charge a span [ns] gives at full power, the most that it can; None if not told."""
+        if not self.kwh_per_pct or self.kw_max is None:
+            return None
+        return span / HOUR * self.kw_max / self.kwh_per_pct
+
 
 @dataclass(kw_only=True)
 class TrueSession:
@@ -67,6 +73,11 @@ class TrueSession:
                 share = (at - earlier["t"]) / (later["t"] - earlier["t"])
                 return float(earlier["soc"] + share * (later["soc"] - earlier["soc"]))
         return float(self.truths[0 if at < self.truths[0]["t"] else -1]["soc"])
+
+    def idle(self, *, until: int) -> int:
+        """Return for how long until an instant the vehicle did not charge [ns]."""
+        spans = ((one["t"], min(later["t"], until)) for one, later in pairwise(self.truths) if not one["charging"])
+        return sum(end - start for start, end in spans if end > start)
 
     def path_was_up(self, start: int, end: int) -> bool:
         """Return whether the command path was up at any moment from start to end."""
@@ -171,6 +182,9 @@ def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str,
     shortest = charging.span(target - eps_pct - session.truths[0]["soc"])
     if shortest is not None and plugged_at + shortest > deadline:
         return None
+    forgone = charging.points(session.idle(until=deadline))
+    if forgone is not None and soc + forgone < target - eps_pct:
+        return None  # charging in every minute left out would not have sufficed: the car took less than its full power
     text = f"{soc:.1f} % at the deadline, target {target:g} %"
     stop = _own_stop(session, deadline)
     if stop is not None:

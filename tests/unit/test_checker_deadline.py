@@ -65,6 +65,11 @@ DOWN = (0.5, truth(50, path=False))
             night((40, truth(50, path=False)), (100, truth(50)), (140, truth(50, path=False))),
             id="forty-five-minutes-on-end",
         ),
+        pytest.param(
+            night((60, truth(50, charging=True)), (480, truth(60))),
+            night((30, truth(50, charging=True)), (480, truth(60))),
+            id="it-took-less-than-its-power-yet-the-hour-before-would-have-sufficed",
+        ),
         pytest.param(night(), night((60, lambda j: j.ovr("hold"))), id="the-user-holds"),
         pytest.param(
             night((60, lambda j: j.ovr("ready-by"))), night((60, lambda j: j.ovr("hands_off"))), id="hands-off"

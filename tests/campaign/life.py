@@ -59,7 +59,7 @@ class Life:
         self._directory = directory
         self._households = settle(self.world, script)
         self._cars = [car for one in self._households for car in one.cars]
-        self._hindered: Counter[int] = Counter()
+        self._hindered: Counter[str] = Counter()
         self._leaving = Leaving()
         self.world.on_truth = self._hear
         self._deadly_step = ""
@@ -114,19 +114,19 @@ class Life:
 
     def _tell(self, it: Trouble, op: str, *, hinders: bool) -> None:
         """Tell the checker of a trouble, and, where it hinders commands, that their path closed or opened."""
-        whose = None if it.car < 0 else self._cars[it.car].id
-        line = {"k": "FAULT", "t": nanoseconds(self.now()), "v": whose, "op": op, "what": f"{it.code} {it.at_s}"}
-        self._judge.hear(line)
+        struck = self.struck(it)
+        for whose in (None,) if it.car < 0 else (car.id for car in struck):
+            line = {"k": "FAULT", "t": nanoseconds(self.now()), "v": whose, "op": op, "what": f"{it.code} {it.at_s}"}
+            self._judge.hear(line)
         if hinders:
-            self._hindered[it.car] += 1 if op == "begin" else -1
-            for car in self.struck(it):
+            for car in struck:
+                self._hindered[car.id] += 1 if op == "begin" else -1
                 car.tell("path")
 
     def _hear(self, truth: dict[str, Any]) -> None:
         """Hand a truth to the checker; while something hinders commands, their path counts as closed."""
         self._leaving.hear(truth, self.now())
-        number = next((n for n, car in enumerate(self._cars) if car.id == truth["v"]), -1)
-        if self._hindered[number] or self._hindered[-1]:
+        if self._hindered[truth["v"]]:
             truth = {**truth, "path": False}
         self._judge.hear(truth)
 
@@ -217,8 +217,13 @@ class Life:
         await asyncio.sleep(seconds)
 
     def struck(self, it: Trouble) -> list[Vehicle]:
-        """Return the cars that a trouble strikes."""
-        return self._cars if it.car < 0 else self._cars[it.car : it.car + 1]
+        """Return the cars that a trouble strikes: all, one, or those of one's account."""
+        if it.car < 0:
+            return self._cars
+        one = self._cars[it.car]
+        if not KINDS[it.code].one_account:
+            return [one]
+        return [car for car in self._cars if (car.user_id, car.vendor) == (one.user_id, one.vendor)]
 
     def lose_store(self) -> Callable[[], None]:
         """Let nothing be written from now on; return what mends it."""

@@ -29,13 +29,17 @@ Course = Callable[["Life", Trouble], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of trouble: how long it lasts [s, least and most], whether it strikes one car, and its course."""
+    """A kind of trouble: how long it lasts [s, least and most], whether it strikes one car, and its course.
+
+    With `one_account` the cars that are linked by the same account suffer with the one that is drawn.
+    """
 
     code: str
     name: str
     lasts_s: tuple[int, int]
     course: Course
     one_car: bool = False
+    one_account: bool = False
     hinders: bool = False
     weight: float = 1.0
 
@@ -43,16 +47,12 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
-def kind(
-    code: str, lasts_s: tuple[int, int], *, one_car: bool = False, hinders: bool = False, weight: float = 1.0
-) -> Callable[[Course], Course]:
-    """Enter a course into the table of kinds."""
+def kind(code: str, lasts_s: tuple[int, int], **traits: Any) -> Callable[[Course], Course]:
+    """Enter a course into the table of kinds; traits are members of `Kind`."""
 
     def enter(course: Course) -> Course:
         name = (course.__doc__ or "").strip().rstrip(".")
-        KINDS[code] = Kind(
-            code=code, name=name, lasts_s=lasts_s, course=course, one_car=one_car, hinders=hinders, weight=weight
-        )
+        KINDS[code] = Kind(code=code, name=name, lasts_s=lasts_s, course=course, **traits)
         return course
 
     return enter
@@ -175,14 +175,13 @@ distorts("P19", (5 * MINUTE, HOUR), soc_pct=0, hinders=True)
 distorts("P20", (HOUR, 8 * HOUR), frozen_soc=True, hinders=True)
 
 
-@kind("P05", (30 * MINUTE, 10 * HOUR), one_car=True, hinders=True)
+@kind("P05", (30 * MINUTE, 10 * HOUR), one_car=True, one_account=True, hinders=True)
 async def account_lost(life: "Life", it: Trouble) -> None:
-    """The car's account must be linked again."""
-    for car in life.struck(it):
-        life.world.invalidate_credentials(car.user_id, car.vendor)
+    """The account of the car must be linked again."""
+    car = life.struck(it)[0]
+    life.world.invalidate_credentials(car.user_id, car.vendor)
     await life.wait(it.for_s)
-    for car in life.struck(it):
-        life.world.accounts.restore(car.user_id, car.vendor)
+    life.world.accounts.restore(car.user_id, car.vendor)
 
 
 @kind("P06b", (20 * MINUTE, 10 * HOUR), one_car=True, hinders=True)

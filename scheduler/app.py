@@ -1,4 +1,4 @@
-"""Wiring: builds everything, starts and stops it in written order, and speaks to systemd."""
+"""Wiring: builds everything, starts and stops it in written order, feeds the watchdog."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from aiohttp.web import Application
 
 from scheduler import __version__, notify
 from scheduler.config import Settings, calendar_sources, installed, posts_of, price_feeds, warnings
-from scheduler.core.errors import ConfigError, ProviderUnauthorized, StoreDamaged, StoreError
+from scheduler.core.errors import ProviderUnauthorized, StoreError
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.model import Home, VehicleState
 from scheduler.core.timeline import nanoseconds
@@ -56,8 +56,6 @@ from scheduler.web_client import WebClient, WebLimits
 from storage import open_store
 
 log = structlog.get_logger()
-
-EXIT_GOOD, EXIT_FAULT = 0, 70
 
 POLL_EVERY_S = 30.0
 PRICES_EVERY_S = 60.0
@@ -492,51 +490,3 @@ def _with_fixed(settings: Settings, *, of: Settings) -> Settings:
     return replace(
         settings, enode=of.enode, webhook=webhook, http=of.http, socket=of.socket, storage_url=of.storage_url
     )
-
-
-async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = None) -> int:
-    """Run the daemon until `stop`; return the exit status."""
-    try:
-        await app.start()
-        notify.notify(notify.READY)
-        return await _until(app, stop, hup or asyncio.Event())
-    except StoreDamaged as error:
-        raise app.keeper.suspected(error) from error
-    finally:
-        notify.notify(notify.STOPPING)
-        await app.stop()
-
-
-async def _until(app: App, stop: asyncio.Event, hup: asyncio.Event) -> int:
-    broken, reloads = asyncio.create_task(app.failed()), asyncio.create_task(_reloads(app, hup))
-    waits = {broken, reloads, asyncio.create_task(stop.wait())}
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if broken.done():
-            log.error("daemon.fault", why=repr(why := broken.result()))
-            if isinstance(why, StoreDamaged):
-                app.keeper.suspected(why)
-            return EXIT_FAULT
-        if reloads.done():
-            await reloads  # raises what ended it
-        return EXIT_GOOD
-    finally:
-        for task in waits:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def _reloads(app: App, hup: asyncio.Event) -> None:
-    while True:
-        await hup.wait()
-        hup.clear()
-        notify.notify(notify.RELOADING)
-        try:
-            for told in await app.reload():
-                log.warning("config.doubt", what=told)
-        except ConfigError as error:
-            for problem in error.problems:
-                log.error("config.refused", problem=problem)
-        except StoreError as error:
-            log.error("config.refused", problem=f"the change cannot be kept: {error}")
-        notify.notify(notify.READY)

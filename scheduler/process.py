@@ -1,4 +1,4 @@
-"""`kwhen run`: one process, its signals, and its exit status."""
+"""`kwhen run`: one process, what its signals ask of it, what systemd is told, and its exit status."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,19 @@ from pathlib import Path
 
 import structlog
 
-from scheduler.app import EXIT_FAULT, App, serve
+from scheduler import notify
+from scheduler.app import App
 from scheduler.clock import SystemClock
 from scheduler.config import Settings, load, warnings
 from scheduler.config.loading import state_directory
-from scheduler.core.errors import ConfigError, StoreError, StoreLocked, StoreNewer
+from scheduler.core.errors import ConfigError, StoreDamaged, StoreError, StoreLocked, StoreNewer
 from scheduler.faults import Faults
 from scheduler.log import set_up
 from scheduler.redaction import Redactor
 
 log = structlog.get_logger()
 
-EXIT_NOT_SO, EXIT_STORE, EXIT_CONFIG = 1, 65, 78
+EXIT_GOOD, EXIT_NOT_SO, EXIT_STORE, EXIT_FAULT, EXIT_CONFIG = 0, 1, 65, 70, 78
 
 
 def run(config_path: str | Path) -> int:
@@ -89,3 +90,51 @@ async def _main(settings: Settings, path: Path, faults: Faults, redactor: Redact
     )
     loop.call_later(faults.forgiven_after_s, faults.clear)
     return await serve(app, stop=stop, hup=hup)
+
+
+async def serve(app: App, *, stop: asyncio.Event, hup: asyncio.Event | None = None) -> int:
+    """Run the daemon until `stop`; return the exit status."""
+    try:
+        await app.start()
+        notify.notify(notify.READY)
+        return await _until(app, stop, hup or asyncio.Event())
+    except StoreDamaged as error:
+        raise app.keeper.suspected(error) from error
+    finally:
+        notify.notify(notify.STOPPING)
+        await app.stop()
+
+
+async def _until(app: App, stop: asyncio.Event, hup: asyncio.Event) -> int:
+    broken, reloads = asyncio.create_task(app.failed()), asyncio.create_task(_reloads(app, hup))
+    waits = {broken, reloads, asyncio.create_task(stop.wait())}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            log.error("daemon.fault", why=repr(why := broken.result()))
+            if isinstance(why, StoreDamaged):
+                app.keeper.suspected(why)
+            return EXIT_FAULT
+        if reloads.done():
+            await reloads  # raises what ended it
+        return EXIT_GOOD
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _reloads(app: App, hup: asyncio.Event) -> None:
+    while True:
+        await hup.wait()
+        hup.clear()
+        notify.notify(notify.RELOADING)
+        try:
+            for told in await app.reload():
+                log.warning("config.doubt", what=told)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config.refused", problem=problem)
+        except StoreError as error:
+            log.error("config.refused", problem=f"the change cannot be kept: {error}")
+        notify.notify(notify.READY)

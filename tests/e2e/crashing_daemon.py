@@ -10,10 +10,11 @@ import signal
 from datetime import datetime
 from pathlib import Path
 
-from scheduler.app import App, serve
+from scheduler.app import App
 from scheduler.clock import FastClock
 from scheduler.config import load
 from scheduler.log import set_up
+from scheduler.process import serve
 
 
 def killer(label: str):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.app import EXIT_FAULT, App, serve
+from scheduler.app import App
 from scheduler.core.command import Action
 from scheduler.core.errors import StoreError
 from scheduler.core.model import HoldMode, Will
+from scheduler.process import EXIT_FAULT, serve
 from storage.copies import copies, take_copy
 from tests.e2e.stage import Stage, perform
 from tests.unruly import damage

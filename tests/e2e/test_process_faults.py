@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from scheduler.app import EXIT_FAULT, App, serve
+from scheduler.app import App
 from scheduler.config import load
 from scheduler.core.command import Action
 from scheduler.core.model import Will
+from scheduler.process import EXIT_FAULT, serve
 from tests.e2e.stage import DAY, Stage, perform, verified
 
 ON_DISK = "sqlite:///{}/kwhen.db"

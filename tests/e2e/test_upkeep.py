@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from scheduler.app import EXIT_FAULT, EXIT_GOOD, App, serve
+from scheduler.app import App
 from scheduler.core.command import Action
 from scheduler.core.model import Will
+from scheduler.process import EXIT_FAULT, EXIT_GOOD, serve
 from tests.e2e.stage import Stage, perform
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from scheduler.app import App, serve
+from scheduler.app import App
 from scheduler.clock import FastClock
 from scheduler.config import load
 from scheduler.log import set_up
+from scheduler.process import serve
 from storage import open_store
 
 

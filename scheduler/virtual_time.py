@@ -41,6 +41,7 @@ OWN_SOCKETS = 1  # through it threads and signals wake the loop
 UNLOOKED_AT_MOST = 100
 POLLS_BEFORE_JUMP = 2
 WIRE_PATIENCE_S = 0.02  # loopback delivers within microseconds; longer means that nobody reads
+LOOK_S = 1.0
 BUSY_PATIENCE_S = 60.0  # a thread that works longer than this in reality hangs
 DEADLOCK_AFTER_S = 5.0
 
@@ -61,9 +62,11 @@ class _JumpingSelector(selectors.DefaultSelector):
         for _ in range(POLLS_BEFORE_JUMP):
             if events := super().select(0):
                 return events
-        patience_s = self.loop.patience_s(idle=timeout is None)
-        if patience_s and (events := super().select(patience_s)):
-            return events
+        left_s = self.loop.patience_s(idle=timeout is None)
+        while left_s > 0:  # in short looks: a process that was suspended meanwhile has lost one, not all its patience
+            if events := super().select(min(left_s, LOOK_S)):
+                return events
+            left_s -= LOOK_S
         self.loop.move_on(timeout)
         return []
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -22,6 +22,9 @@ from tests.campaign.script import Script, read, written
 from tests.campaign.shrinking import shrunk
 
 LEDGER = Path("build/campaign/ledger.jsonl")
+
+MOST_LOST = 5
+"""After so many lives that came to no end none is begun any more: something is wrong with all of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +70,11 @@ def _run(chosen: argparse.Namespace) -> int:
     until_s = None if chosen.minutes is None else time.monotonic() + 60 * chosen.minutes
     seeds = (seed for seed in count(chosen.first_seed) if seed not in done)
     good, commit = all(one.good for one in lived), _commit()
-    for outcome in _lives(seeds, chosen, days, until_s):
+    for seed, outcome in _lives(seeds, chosen, days, until_s):
+        if isinstance(outcome, BaseException):
+            print(f"seed {seed} came to no end: {outcome!r}", file=sys.stderr, flush=True)
+            good = False
+            continue
         ledger.enter(replace(outcome, commit=commit))
         days += outcome.vehicle_days
         good = good and outcome.good
@@ -75,22 +82,32 @@ def _run(chosen: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _lives(seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s: float | None) -> Iterator[Outcome]:
-    """Yield lives as they end, until there are enough vehicle-days or the time is over."""
+def _lives(
+    seeds: Iterator[int], chosen: argparse.Namespace, days: int, until_s: float | None
+) -> Iterator[tuple[int, Outcome | BaseException]]:
+    """Yield each seed as its life ends, with what came of it, until there are vehicle-days enough or time is over."""
     with ProcessPoolExecutor(chosen.workers, max_tasks_per_child=20) as pool:
-        under_way = {
-            pool.submit(lived, seed, chosen.fidelity, chosen.days, chosen.cars)
-            for seed in islice(seeds, chosen.workers)
-        }
+        under_way: dict[Future[Outcome], int] = {}
+        typical = lost = 0
+
+        def begin(seed: int) -> None:
+            under_way[pool.submit(lived, seed, chosen.fidelity, chosen.days, chosen.cars)] = seed
+
+        for seed in islice(seeds, chosen.workers):
+            begin(seed)
         while under_way:
             ended = next(as_completed(under_way))
-            under_way.discard(ended)
-            outcome = ended.result()
-            days += outcome.vehicle_days
-            expected = sum(outcome.vehicle_days for _ in under_way)
-            if days + expected < chosen.vehicle_days and (until_s is None or time.monotonic() < until_s):
-                under_way.add(pool.submit(lived, next(seeds), chosen.fidelity, chosen.days, chosen.cars))
-            yield outcome
+            seed = under_way.pop(ended)
+            outcome = ended.exception() or ended.result()
+            if isinstance(outcome, Outcome):
+                typical = outcome.vehicle_days
+                days += typical
+            else:
+                lost += 1
+            wanted = days + typical * len(under_way) < chosen.vehicle_days and lost < MOST_LOST
+            if wanted and (until_s is None or time.monotonic() < until_s):
+                begin(next(seeds))
+            yield seed, outcome
 
 
 def _commit() -> str:

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -15,7 +16,9 @@ from scheduler.core.model import Place, Verdict
 from simulator.market import Slot, Zone, bounds
 from simulator.physics import Battery
 from simulator.world import World
+from tests.campaign import __main__ as campaign
 from tests.campaign import bills
+from tests.campaign.__main__ import MOST_LOST, main
 from tests.campaign.drawing import ZONES, draw
 from tests.campaign.leaving import Leaving
 from tests.campaign.ledger import Ledger, summary
@@ -264,3 +267,18 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path):
     assert "2 vehicle-days · seed 2 ·" in called("run", "--vehicle-days", "2", *small)
     told = json.loads(called("report", "--ledger", str(ledger)))
     assert (told["memory"]["lives"], told["memory"]["vehicle_days"]) == (2, 2)
+
+
+def test_lives_that_come_to_no_end_are_told_and_take_no_other_with_them(tmp_path, monkeypatch, capsys):
+    def lost(seed, *_):
+        raise RuntimeError(f"{seed} waits for what cannot come")
+
+    monkeypatch.setattr(campaign, "lived", lost)
+    monkeypatch.setattr(campaign, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    ledger = tmp_path / "ledger.jsonl"
+    assert main(["run", "--vehicle-days", "1", "--workers", "1", "--ledger", str(ledger)]) == 1
+    told = capsys.readouterr().err
+    assert [line.split(" came")[0] for line in told.splitlines() if "came to no end" in line] == [
+        f"seed {seed}" for seed in range(1, MOST_LOST + 1)
+    ]
+    assert list(Ledger(ledger).outcomes()) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import selectors
 import signal
 import threading
 import time
@@ -16,7 +17,7 @@ from aiohttp import ClientSession, ClientTimeout, web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from scheduler.virtual_time import VirtualTimeLoop, run_virtual
+from scheduler.virtual_time import LOOK_S, VirtualTimeLoop, run_virtual
 
 START_AT = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a day before the clocks change in Europe
 DAY_S = 86_400.0
@@ -395,3 +396,26 @@ def test_a_start_without_time_zone_is_refused():
 
     with pytest.raises(ValueError, match="aware"):
         run_virtual(main, start_at=datetime(2026, 1, 1))  # noqa: DTZ001 - the point
+
+
+def test_a_process_that_was_suspended_has_patience_left_for_its_threads(monkeypatch):
+    """Time that no thread could use has passed: a look ends at once, and nothing is there."""
+    looked: list[float] = []
+    select = selectors.DefaultSelector.select
+
+    def suspended(self: Any, timeout: float | None = None) -> Any:
+        if timeout and not looked:
+            looked.append(timeout)
+            return []
+        return select(self, timeout)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", suspended)
+    go_on = threading.Event()
+
+    async def main() -> int:
+        job = asyncio.get_running_loop().run_in_executor(None, lambda: go_on.wait(10) and 42)
+        threading.Timer(0.05, go_on.set).start()
+        return await job
+
+    assert run(main) == 42
+    assert looked == [LOOK_S]

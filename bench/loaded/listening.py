@@ -1,6 +1,5 @@
 """The webhook listener without a control loop, in a process of its own; its work goes nowhere, or into a store.
 
-
 Usage: `python -m bench.loaded.listening PORT nothing|store`. It goes on until it is terminated.
 """
 

@@ -211,7 +211,7 @@ class _Walk:
         going = np.flatnonzero(self._on)
         at = self._amount[going]
         up = reach.up[at]
-        fits = at < reach.whole
+        fits = reach.whole[at] < len(reach.up)
         cost = np.where(fits, table.on[step + 1, 0, up] + base[up] - base[at], np.inf)
         value = table.on[step, 0, at] + self._tie
         whole = cost <= value

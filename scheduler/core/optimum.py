@@ -100,54 +100,58 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reach:
-    """How far one step of a duration leads, from each amount."""
+    """How far one step of a duration leads, from each amount.
+
+    What it looks up are rows by amount that go on, beyond the last amount, with so many infinite ones as `beyond` says.
+    """
 
     up: Ints  # the last amount within reach, by the index of the amount
-    whole: int  # so many of the amounts can take a whole step
-    width: int | None  # of how many indices each reach consists, where that is the same for all
-    missed: frozenset[int]  # the amounts from which a whole step leads to none of ours
+    whole: Ints  # where a whole step leads to, by the index of the amount; beyond the last where it cannot be taken
+    width: int | None  # by how many indices all of these lie ahead, where that is the same for all
+
+    @property
+    def beyond(self) -> int:
+        """How many infinite entries rows must end in."""
+        return (self.width or 0) + 1
 
     def shifted(self, rows: Floats) -> Floats:
-        """Return what a whole step leads to, from each amount that can take one."""
-        if self.width is not None and not self.missed:
-            return rows[..., self.width : self.width + self.whole]
-        found = rows[..., self.up[: self.whole]]
-        found[..., list(self.missed)] = np.inf
-        return found
+        """Return what a whole step leads to, from each amount."""
+        return rows[..., self.whole] if self.width is None else rows[..., self.width : self.width + len(self.up)]
 
     def after(self, amount: int) -> int | None:
         """Return where a whole step leads to from an amount, if it can be taken."""
-        return int(self.up[amount]) if amount < self.whole and amount not in self.missed else None
+        target = int(self.whole[amount])
+        return target if target < len(self.up) else None
 
     def least(self, rows: Floats) -> Floats:
         """Return the least value within reach of each amount, for each row."""
-        count = rows.shape[-1]
+        count = len(self.up)
         if self.width is None:
             edges = np.empty(2 * count, dtype=np.int64)
             edges[::2], edges[1::2] = np.arange(count), self.up + 1
-            padded = np.concatenate([rows, np.full((len(rows), 1), np.inf)], axis=1)
-            least: Floats = np.minimum.reduceat(padded, edges, axis=1)[:, ::2]
+            least: Floats = np.minimum.reduceat(rows[:, : count + 1], edges, axis=1)[:, ::2]
             return least
         entries, span = self.width + 1, 1
-        padded = np.empty((len(rows), count + entries))
-        padded[:, :count] = rows
-        padded[:, count:] = np.inf
         while span * 2 <= entries:
-            padded = np.minimum(padded[:, :-span], padded[:, span:])
+            rows = np.minimum(rows[:, :-span], rows[:, span:])
             span *= 2
         rest = entries - span
-        return np.minimum(padded[:, :count], padded[:, rest : rest + count])
+        return np.minimum(rows[:, :count], rows[:, rest : rest + count])
 
 
 def _reach(amounts: Floats, duration_s: float, *, rounding: bool) -> _Reach:
     """Return the reach of a duration. With `rounding` a step may count for less than it charges, never for more."""
+    count = len(amounts)
     ahead = amounts + duration_s
     up = np.searchsorted(amounts, ahead + INSTANT_S, side="right") - 1
-    whole = int(np.searchsorted(ahead, amounts[-1] + INSTANT_S, side="right"))
-    widths = (up - np.arange(len(amounts)))[:whole]
-    same = whole > 0 and bool((widths == widths[0]).all())
-    missed = [] if rounding else np.flatnonzero(ahead[:whole] - amounts[up[:whole]] > ROUNDED_S).tolist()
-    return _Reach(up=up, whole=whole, width=int(widths[0]) if same else None, missed=frozenset(missed))
+    taken = ahead <= amounts[-1] + INSTANT_S
+    if not rounding:
+        taken &= ahead - amounts[up] <= ROUNDED_S
+    whole = np.where(taken, up, count)
+    width = int(up[0])
+    alike = np.arange(count) + width
+    same = np.array_equal(up, np.minimum(alike, count - 1)) and np.array_equal(whole, np.minimum(alike, count))
+    return _Reach(up=up, whole=whole, width=width if same else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,15 +204,14 @@ class Table:
 def solve(task: Task) -> Table:
     """Fill the table from the end."""
     table = _prepared(task)
+    sweep = _Sweep(table)
     for step in reversed(range(len(task.per_kwh))):
-        _fill(table, step)
-        if table.forced[step]:
-            _force(table, step)
-        floor = table.floors[step]
-        table.on[step, :, :floor] = np.inf
-        table.off[step, :, :floor] = np.inf
-        if table.pause_floors is not None:
-            table.off[step, : table.pauses, : table.pause_floors[step]] = np.inf
+        sweep.fill(step)
+        if floor := table.floors[step]:
+            table.on[step, :, :floor] = np.inf
+            table.off[step, :, :floor] = np.inf
+        if table.pause_floors is not None and (floor := table.pause_floors[step]):
+            table.off[step, : table.pauses, :floor] = np.inf
     return table
 
 
@@ -292,66 +295,71 @@ def _done(task: Task, amounts: Floats, floors: Ints) -> Floats:
     return done
 
 
-def _fill(table: Table, step: int) -> None:
-    """Fill one edge from the next: go on for the whole step, stop or begin within it, or rest."""
-    reach, base, top = table.reaches[step], table.bases[step], int(table.tops[step])
-    on, off, then_on, then_off = table.on[step], table.off[step], table.on[step + 1], table.off[step + 1]
-    floors = table.pause_floors
-    ends = np.empty((2 if floors is None else 3, len(base)))
-    np.add(then_on[0], base, out=ends[0])
-    np.add(table.halted(step + 1), base, out=ends[1])
-    ends[:2, top + 1 :] = np.inf
-    if floors is not None:  # a pause that ends within the step has ended in time when the next edge's floor is reached
-        ends[2] = ends[0]
-        ends[2, : floors[step + 1]] = np.inf
-    least = reach.least(ends)
-    least -= base
-    rest = _rested(table, step, then_off)
-    on[:] = np.inf
-    going = ends[:1] if len(on) == 1 else _going(table, step, then_on)
-    np.subtract(reach.shifted(going), base[: reach.whole], out=on[:, : reach.whole])
-    stop = np.minimum(least[1], rest[0] if table.done is None else table.done[step])
-    np.minimum(on[-1], stop, out=on[-1])
-    if len(on) > 1:
-        np.minimum(on[:-1], stop + table.flaw, out=on[:-1])
-    begin = np.minimum(least[-1 if floors is not None else 0], on[0])
-    begin += table.start_cost
-    pauses = table.pauses
-    np.minimum(rest[pauses - 1], begin, out=off[pauses - 1])
-    if pauses > 1:
-        np.minimum(rest[: pauses - 1], begin + table.flaw, out=off[: pauses - 1])
-    if floors is not None:
-        np.minimum(rest[-1], np.minimum(least[0], on[0]) + table.start_cost, out=off[-1])
+class _Sweep:
+    """Fills the edges of a table, each from the next. What it looks ahead in ends in amounts that nothing reaches."""
 
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._count = len(table.amounts_s)
+        allowed = np.arange(self._count) <= table.tops[:, None]
+        self._within = np.where(allowed, table.bases, np.inf)
+        self._waits = table.pause_floors is not None
+        levels, width = table.on.shape[1], self._count + max((one.beyond for one in table.reaches), default=0)
+        self._ends = np.full((3 if self._waits else 2, width), np.inf)
+        self._going = self._ends[-1:] if levels == 1 else np.full((levels, width), np.inf)
 
-def _force(table: Table, step: int) -> None:
-    """Let every amount below what is forced go on until it is reached, or for the whole step."""
-    reach, base, forced = table.reaches[step], table.bases[step], int(table.forced[step])
-    on, off = table.on[step], table.off[step]
-    going = _going(table, step, table.on[step + 1])
-    whole = np.full_like(on, np.inf)
-    np.subtract(reach.shifted(going), base[: reach.whole], out=whole[:, : reach.whole])
-    on[:, :forced] = whole[:, :forced]
-    first = int(np.searchsorted(reach.up, forced))
-    if forced < len(base) and first < forced:
-        stop = table.halted(step + 1)[forced:] + base[forced:]
-        stop[int(table.tops[step]) + 1 - forced :] = np.inf
-        stop = np.minimum.accumulate(stop)[reach.up[first:forced] - forced] - base[first:forced]
-        np.minimum(on[:, first:forced], stop, out=on[:, first:forced])
-    off[:, :forced] = on[0, :forced] + table.start_cost
+    def fill(self, step: int) -> None:
+        """Fill one edge: go on for the whole step, stop or begin within it, or rest."""
+        table = self._table
+        reach, base, pauses = table.reaches[step], table.bases[step], table.pauses
+        on, off, rest = table.on[step], table.off[step], self._rested(step)
+        self._look_ahead(step)
+        least = reach.least(self._ends)  # a stop, a start after a pause, and the first start, where that is another
+        least -= base
+        np.subtract(reach.shifted(self._going), base, out=on)
+        stop = np.minimum(least[0], rest[0] if table.done is None else table.done[step])
+        np.minimum(on[-1], stop, out=on[-1])
+        if len(on) > 1:
+            np.minimum(on[:-1], stop + table.flaw, out=on[:-1])
+        begin = np.minimum(least[1:], on[0])
+        begin += table.start_cost
+        np.minimum(rest[pauses - 1 :], begin, out=off[pauses - 1 :])
+        if pauses > 1:
+            np.minimum(rest[: pauses - 1], begin[0] + table.flaw, out=off[: pauses - 1])
+        if table.forced[step]:
+            self._force(step)
 
+    def _look_ahead(self, step: int) -> None:
+        """Note what follows at the next edge, and what was paid by then, by the amount reached within the step."""
+        table, count = self._table, self._count
+        within, then_on = self._within[step], table.on[step + 1]
+        ends = self._ends[:, :count]
+        np.add(table.halted(step + 1), within, out=ends[0])
+        np.add(then_on[0], within, out=ends[-1])
+        if table.pause_floors is not None:  # a pause that ends within the step ends in time if it meets the next floor
+            ends[1] = ends[2]
+            ends[1, : table.pause_floors[step + 1]] = np.inf
+        if len(then_on) > 1:
+            further = np.concatenate([then_on[1:], then_on[-1:]]) if table.counts(step) else then_on
+            np.add(further, within, out=self._going[:, :count])
 
-def _going(table: Table, step: int, then_on: Floats) -> Floats:
-    """Return what follows a whole step of charging and what it costs, by level and amount reached."""
-    further = then_on
-    if len(then_on) > 1 and table.counts(step):
-        further = np.concatenate([then_on[1:], then_on[-1:]])
-    going: Floats = further + table.bases[step]
-    going[:, table.tops[step] + 1 :] = np.inf
-    return going
+    def _rested(self, step: int) -> Floats:
+        """Return what follows a whole step of rest, by level."""
+        free = self._table.pauses - 1
+        then_off: Floats = self._table.off[step + 1]
+        if not free or not self._table.counts(step):
+            return then_off
+        return np.concatenate([then_off[1 : free + 1], then_off[free:]])
 
-
-def _rested(table: Table, step: int, then_off: Floats) -> Floats:
-    """Return what follows a whole step of rest, by level."""
-    free = table.pauses - 1
-    return np.concatenate([then_off[1 : free + 1], then_off[free:]]) if free and table.counts(step) else then_off
+    def _force(self, step: int) -> None:
+        """Let every amount below what is forced go on until it is reached, or for the whole step."""
+        table = self._table
+        reach, base, forced = table.reaches[step], table.bases[step], int(table.forced[step])
+        on, off = table.on[step], table.off[step]
+        np.subtract(reach.shifted(self._going)[:, :forced], base[:forced], out=on[:, :forced])
+        first = int(np.searchsorted(reach.up, forced))
+        if forced < self._count and first < forced:
+            stop = np.minimum.accumulate(self._ends[0, forced : self._count])
+            reached = stop[reach.up[first:forced] - forced] - base[first:forced]
+            np.minimum(on[:, first:forced], reached, out=on[:, first:forced])
+        off[:, :forced] = on[0, :forced] + table.start_cost

@@ -20,14 +20,17 @@ FULL_POLLING = 20 * MINUTE
 """The longest wait between two readings of a vehicle of which no webhook tells anything."""
 
 STORED_LATE = 6 * 60 * MINUTE
-"""Lines that a failing store did not take come together once it does, and only then the tick that counts the others."""
+"""A store that fails now and then may take everything but ticks: the next that it takes counts them all."""
 
 JOINTLY = frozenset({"HELD_WHILE_STOPPING", "CHARGER_LOST", "PLUGIN_SET_ASIDE"})
 """Alerts of which several may be raised side by side under one code and no vehicle."""
 
 
 class Progress(Rule):
-    """Ticks of a run come at most twice `T_tick` apart. Ticks that a failing store did not take are counted in `n`."""
+    """Ticks of a run come at most twice `T_tick` apart. Ticks that a failing store did not take are counted in `n`.
+
+    A line that was written late proves nothing: the run may have ended between it and the tick that counts the others.
+    """
 
     code = "L7"
     judges = kinds("TICK OBS SIT SEND")
@@ -39,7 +42,7 @@ class Progress(Rule):
 
     def judge(self, event: Event, record: Record) -> Iterator[Violation]:
         """Yield a gap between ticks, and ticks that ended while the run went on."""
-        if event["k"] in SIMULATED:
+        if event["k"] in SIMULATED or event.get("late"):
             return
         if self._tick is None or event.get("run") != self._tick.get("run"):
             if self._ended:

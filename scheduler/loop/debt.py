@@ -33,7 +33,7 @@ class Debt:
 
     def owe(self, shard: int, batch: Batch) -> None:
         """Keep what a batch tells of the past. States are superseded by later ones, inbox rows will be read again."""
-        told = replace(batch, states=(), done=(), decisions=(), blobs={}, events=[_undurable(e) for e in batch.events])
+        told = replace(batch, states=(), done=(), decisions=(), blobs={}, events=[_late(e) for e in batch.events])
         whole = self.joined(shard, told)
         self._batches[shard] = replace(whole, events=list(whole.events)[-MOST_LINES:])
 
@@ -56,5 +56,6 @@ class Debt:
         self._batches.pop(shard, None)
 
 
-def _undurable(line: Event) -> Event:
-    return line | {"durable": False} if line["k"] == "INTENT" else line
+def _late(line: Event) -> Event:
+    """Mark a line that is written after the fact: no tick may follow it, for a run may end while its store fails."""
+    return line | {"late": True} | ({"durable": False} if line["k"] == "INTENT" else {})

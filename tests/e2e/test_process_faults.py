@@ -11,9 +11,11 @@ from scheduler.app import App
 from scheduler.config import load
 from scheduler.core.command import Action
 from scheduler.core.model import Will
+from scheduler.ports import Batch
 from scheduler.process import EXIT_FAULT, serve
 from tests.e2e.stage import DAY, Stage, perform, verified
 
+MINUTE = 60 * 10**9
 ON_DISK = "sqlite:///{}/kwhen.db"
 
 
@@ -118,6 +120,34 @@ def test_b08_a_store_that_keeps_nothing_stops_no_car():
         assert stage.car.true_soc_pct() >= 78
 
     perform(story)
+
+
+def test_b03_a_daemon_that_is_killed_just_after_its_store_took_what_was_owed():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("17:30:05")
+        mend, store = stage.lose_store(), stage.app.store
+        await stage.until("18:30:05")
+        mend()
+        commit = store.commit
+
+        async def last(batch: Batch) -> None:
+            await commit(batch)
+            stage.lose_store()  # before any tick
+
+        store.commit = last  # type: ignore[method-assign]
+        await stage.wait(seconds=30)
+        await stage.restart()
+        await stage.until("06:50")
+        lines = await stage.journal()
+        of_first_run = [line for line in lines if line["run"] == lines[0]["run"]]
+        late = [line["t"] for line in of_first_run if line.get("late")]
+        assert max(late) - min(late) > 50 * MINUTE
+        assert max(line["t"] for line in of_first_run if line["k"] == "TICK") < min(late)
+        assert stage.car.true_soc_pct() >= 78
+
+    perform(story, storage=ON_DISK)
 
 
 def test_l11_a_store_that_keeps_nothing_starts_the_car_when_it_cannot_wait():

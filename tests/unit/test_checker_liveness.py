@@ -98,6 +98,12 @@ def refreshed(journal, *minutes, desired="hold", **seen):
             id="a-run-went-on-without-ticks-until-it-ended-or-its-store-took-nothing",
         ),
         pytest.param(
+            "L7",
+            lambda j: j.ticks(5).at(7.5).obs().at(9.6).obs().restart().at(12).obs(),
+            lambda j: j.ticks(5).at(7.5).obs(late=True).at(9.6).obs(late=True).restart().at(12).obs(),
+            id="a-run-ended-as-soon-as-its-store-took-what-it-owed",
+        ),
+        pytest.param(
             "L8", lambda j: silent(j).ticks(60, **IDLE), lambda j: polled(silent(j), 60), id="one-is-not-polled"
         ),
         pytest.param(

@@ -279,7 +279,12 @@ class Vehicle:
         self._since = now
 
     def limit_changed(self) -> None:
-        """Follow a change of the charger's limit; the caller has settled before it."""
+        """Follow a change of the charger's limit or of the car's own; the caller has settled before it.
+
+        A car that had ended at its own limit has not reached a higher one: it waits to be started.
+        """
+        if self.delivery == COMPLETE and self.stored_kwh < self._goal_kwh():
+            self.delivery = STOPPED
         self._plan_end()
         self.changed("command")
 

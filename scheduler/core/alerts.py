@@ -10,7 +10,7 @@ from scheduler.core.dispatch import Dispatch
 from scheduler.core.gate import NOT_THERE
 from scheduler.core.misses import missed_after_pause
 from scheduler.core.model import AlertWish, Desired, Hand, Place, Plan, Situation, Will
-from scheduler.core.needs import own_limit
+from scheduler.core.needs import ended, own_limit
 from scheduler.core.observation import Delivery
 
 AHEAD = timedelta(hours=2)
@@ -149,9 +149,8 @@ def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Ite
         yield AlertWish(code="STOPPED_BY_ANOTHER", text=text, cause=f"{session.stopped_at:%Y-%m-%dT%H:%M:%SZ}")
     if now.claimed_elsewhere and now.at - session.opened_at >= CLAIM_PATIENCE:
         yield AlertWish(code="CLAIMED_TWICE", text="Two cars claim the same charger; unplug or name the right one.")
-    full = seen.charge.delivery is Delivery.COMPLETE or seen.charge.full is True
     target_pct = max((n.soc_pct for n in plan.needs if n.soc_pct is not None), default=0.0)
-    stopped = full and charge.low_pct is not None and charge.low_pct < target_pct - now.limits.eps_soc
+    stopped = ended(now) and charge.low_pct is not None and charge.low_pct < target_pct - now.limits.eps_soc
     if stopped or own_limit(now) < target_pct - now.limits.eps_soc:
         text = f"The car stopped at {charge.low_pct:.0f} %" if stopped else f"The car will stop at {own_limit(now):g} %"
         yield AlertWish(code="COMPLETE_BELOW_TARGET", text=f"{text}: raise the limit in the car.", severity="info")

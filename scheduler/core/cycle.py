@@ -16,6 +16,7 @@ from scheduler.core.battery import estimate_soc
 from scheduler.core.command import ActionReport, Command
 from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.model import Home, Limits, Overdue, Override, Session, Situation, VehicleSpec, VehicleState, Will
+from scheduler.core.needs import ended
 from scheduler.core.observation import Reading, Stamp
 from scheduler.core.session import expire, follow
 from scheduler.core.telling import ns, observed_line
@@ -213,8 +214,7 @@ def _overdue(state: VehicleState, now: Situation) -> tuple[Overdue, ...]:
     if state.session is None:
         return ()
     due = [*state.overdue, *(w for w in state.watched if w.due_at <= now.at)]
-    charge = now.observation.charge
-    if not due or charge.complete:
+    if not due or ended(now):
         return ()
     low = estimate_soc(now).low_pct
     return tuple(dict.fromkeys(d for d in due if not _met(d, low, state.session)))

@@ -25,7 +25,7 @@ from scheduler.core.model import (
     Situation,
     Verdict,
 )
-from scheduler.core.needs import claims
+from scheduler.core.needs import claims, ended
 from scheduler.core.observation import Delivery
 from scheduler.core.terms import decisive
 
@@ -181,7 +181,7 @@ def _start_refused(now: Situation, wanted: Want) -> Objection | None:
     as well, until the one correction.
     """
     charge, session = now.observation.charge, now.session
-    if charge.complete:
+    if ended(now):
         return _against("complete", "The car says that it is full or at its own limit.")
     if charge.delivery is Delivery.INITIALIZING and wanted.why not in (Why.USER, Why.DEADLINE):
         return _against("initializing", "The car is about to charge.")

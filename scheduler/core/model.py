@@ -212,6 +212,7 @@ class Session:
     retry_at: datetime | None = None
     held_since: datetime | None = None  # by our own verified STOP
     started_since: datetime | None = None  # charging since, by source time
+    ended_at_pct: float | None = None  # the car's own limit when it ended there, or would not go on
     max_kw: float = 0.0  # highest power seen
     bands: tuple[BandSeen, ...] = ()  # ordered; where the power may fall as the battery fills
 

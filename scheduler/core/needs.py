@@ -272,5 +272,20 @@ def own_limit(situation: Situation) -> float:
     return limit if limit is not None and 0 < limit <= FULL_PCT else FULL_PCT
 
 
+def ended(situation: Situation) -> bool:
+    """Tell whether the car is full or at its own limit: it says so, and has not been given a higher limit since (P29).
+
+    What says so may be older than the limit: one START shows it. Only a rise that was seen counts; a car that ends
+    below the limit that it tells would be started again and again.
+    """
+    charge, session = situation.observation.charge, situation.session
+    if not charge.complete or session is None:
+        return charge.complete
+    soc_pct, limit_pct, before_pct = situation.observation.battery.soc_pct, charge.limit_pct, session.ended_at_pct
+    if soc_pct is None or limit_pct is None or before_pct is None:
+        return True
+    return limit_pct <= before_pct or soc_pct >= limit_pct - situation.limits.eps_soc
+
+
 def _delivered(situation: Situation) -> float:
     return situation.session.energy_kwh if situation.session is not None else 0.0

@@ -62,7 +62,7 @@ def follow(
             return state, []
         return _open(state, home=home, at=at)
     state = _soc_kept(_metered(state, before), before.battery.soc_pct)
-    state = _started(state, before.charge)
+    state = _ended(_started(state, before.charge), before.charge)
     state, hands = _hands(state, before=before.charge, home=home, limits=limits, at=at)
     return _plug_kept(state, before.charge, home=home, at=at), hands
 
@@ -122,6 +122,7 @@ def _open(state: VehicleState, *, home: Home, at: datetime) -> tuple[VehicleStat
         metered_at=plugged_at,
         started_since=plugged_at if seen.charge.charging else None,
         max_kw=seen.charge.power_kw or 0.0,
+        ended_at_pct=seen.charge.limit_pct if seen.charge.complete else None,
     )
     state = replace(state, session=session, overdue=(), watched=(), committed=(), turned=None)
     return state, [{"k": "PLUG", "op": "in"}]
@@ -221,6 +222,14 @@ def _started(state: VehicleState, before: ChargeFacet) -> VehicleState:
     if now.charging is None or now.charging == before.charging:
         return state
     return replace(state, session=replace(session, started_since=now.at if now.charging else None))
+
+
+def _ended(state: VehicleState, before: ChargeFacet) -> VehicleState:
+    session, now = state.session, state.observation.charge
+    assert session is not None
+    if not now.complete or (before.complete and session.ended_at_pct is not None):
+        return state
+    return replace(state, session=replace(session, ended_at_pct=now.limit_pct))
 
 
 def _joined(flows: tuple[Flow, ...], new: Flow) -> tuple[Flow, ...]:

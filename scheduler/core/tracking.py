@@ -209,7 +209,9 @@ def _failed(
         event = {"k": "OVR", "op": "set", "will": Will.HANDS_OFF, "from": Hand.UNKNOWN, "until": None}
         return replace(state, override=Override(will=Will.HANDS_OFF, by=Hand.UNKNOWN, set_at=at)), [event]
     if kind in LOOK_ONCE:
-        return replace(state, session=replace(session, retry_at=at + BACK_OFF[0])), []
+        charge = state.observation.charge
+        ended_at_pct = charge.limit_pct if charge.complete else session.ended_at_pct
+        return replace(state, session=replace(session, retry_at=at + BACK_OFF[0], ended_at_pct=ended_at_pct)), []
     session = _backed_off(session, command, at, retry_after_s)
     if session.failed_resumes >= RESUMES_FORGIVEN:
         state = replace(state, learned=replace(state.learned, no_pause=True))

@@ -9,7 +9,8 @@ import structlog
 
 from scheduler.core.errors import ProviderError, ProviderUnauthorized
 from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
-from scheduler.core.observation import Delivery, Observation
+from scheduler.core.needs import ended
+from scheduler.core.observation import Observation
 from scheduler.enode.cadence import Outlook, poll_every, quiet_until
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
@@ -146,8 +147,7 @@ def _rests(now: Situation, decision: Decision) -> bool:
     charge = now.observation.charge
     if charge.plugged is False:
         return False  # without webhooks only reading finds the next plug-in, and until then it charges at any price
-    full = charge.full is True or charge.delivery is Delivery.COMPLETE
-    return full or (decision.desired is Desired.LEAVE and decision.verdict.place is not Place.UNPROVEN)
+    return ended(now) or (decision.desired is Desired.LEAVE and decision.verdict.place is not Place.UNPROVEN)
 
 
 def _due_at(now: Situation, decision: Decision) -> datetime | None:

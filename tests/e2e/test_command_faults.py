@@ -319,6 +319,40 @@ def test_p29_the_cars_own_limit_below_the_target():
     perform(story, car={"charge_limit_pct": 60})
 
 
+def test_p29_the_cars_own_limit_is_raised_when_it_has_ended_there():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("04:30")
+        assert (stage.car.delivery, round(stage.car.true_soc_pct())) == ("PLUGGED_IN:COMPLETE", 60)
+        stage.car.charge_limit_pct = 100.0
+        stage.car.limit_changed()
+        await stage.until("06:50")
+        assert stage.car.true_soc_pct() >= 78
+        starts = await stage.commands(Action.START)
+        assert verified(starts)
+        assert len(starts) == 2
+        (told,) = await stage.alerts("COMPLETE_BELOW_TARGET")
+        assert told.cleared_at is not None
+
+    perform(story, car={"charge_limit_pct": 60})
+
+
+def test_p29_a_car_that_stays_full_under_a_higher_limit_is_started_once():
+    async def story(stage: Stage) -> None:
+        stage.hinder(0)
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("04:00")
+        stage.car.charge_limit_pct = 100.0  # it tells the limit, and goes on to say that it is complete
+        await stage.until("06:50")
+        starts = await stage.commands(Action.START)
+        assert [c.failure.type for c in starts if c.failure is not None] == ["HTTP_400"]
+        assert len(starts) == 2
+
+    perform(story, car={"charge_limit_pct": 60})
+
+
 def test_p30_an_outage_right_after_the_pause():
     async def story(stage: Stage) -> None:
         await stage.until("17:00")

@@ -165,6 +165,27 @@ def test_a_start_is_sent_where_it_may_help(delivery, full, expected):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        pytest.param({"limit_pct": 60.0, "session": {"ended_at_pct": 50.0}}, "START plan", id="raised-since"),
+        pytest.param({"limit_pct": 60.0, "session": {"ended_at_pct": 60.0}}, "complete", id="it-told-so-when-it-ended"),
+        pytest.param(
+            {"limit_pct": 51.0, "session": {"ended_at_pct": 50.0}}, "complete", id="raised-by-next-to-nothing"
+        ),
+        pytest.param({"limit_pct": 60.0}, "complete", id="not-known-where-it-ended"),
+        pytest.param({"session": {"ended_at_pct": 50.0}}, "complete", id="no-limit-told"),
+        pytest.param(
+            {"limit_pct": 60.0, "soc_pct": None, "session": {"ended_at_pct": 50.0}}, "complete", id="soc-unknown"
+        ),
+    ],
+)
+def test_a_car_whose_limit_was_raised_is_not_complete_any_more(changes, expected):
+    now = scene(**changes)
+    charge = replace(now.observation.charge, delivery=Delivery.COMPLETE)
+    assert outcome(replace(now, observation=replace(now.observation, charge=charge)), AT_ONCE) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
         pytest.param({"soc_pct": None}, "soc-unknown", id="unknown-soc"),
         pytest.param({"soc_pct": None, "vehicle": {"energy_per_session_kwh": 14.0}}, "STOP plan", id="energy-is-given"),
         pytest.param({"soc_pct": 19.9, "terms": [Target(soc_pct=20.0)]}, "reserve", id="below-the-minimum"),

@@ -25,7 +25,16 @@ class Story:
         self.closed = None
 
     def says(
-        self, minutes: float, delivery: Delivery, *, kw=None, soc=50.0, charger="charger", full=None, heard_min=None
+        self,
+        minutes: float,
+        delivery: Delivery,
+        *,
+        kw=None,
+        soc=50.0,
+        charger="charger",
+        full=None,
+        limit=None,
+        heard_min=None,
     ):
         at = T0 + minutes * MIN
         heard_min = minutes if heard_min is None else heard_min
@@ -35,7 +44,7 @@ class Story:
             vehicle_id="car", user_id="user", source=Source.POLL, received=received,
             charge=ChargeFacet(
                 at=at, plugged=plugged, charging=delivery is Delivery.CHARGING, delivery=delivery, power_kw=kw,
-                charger_id=charger if plugged else None, full=full,
+                charger_id=charger if plugged else None, full=full, limit_pct=limit,
             ),
             place=PlaceFacet(at=at, location_id="location" if charger == "charger" else None),
             battery=BatteryFacet(at=at, soc_pct=soc),
@@ -204,6 +213,24 @@ def test_a_fault_or_a_full_battery_is_nobodys_hand(delivery):
     story = Story().says(0, Delivery.CHARGING, kw=7.0).desiring(Desired.CHARGE).says(60, delivery)
     assert story.state.session.stops == 0
     assert story.will is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        pytest.param([60.0], 60.0, id="at-its-own-limit"),
+        pytest.param([60.0, 100.0], 60.0, id="which-was-raised-since"),
+        pytest.param([None, 60.0], 60.0, id="that-was-told-later"),
+    ],
+)
+@pytest.mark.parametrize("opened", [Delivery.CHARGING, Delivery.COMPLETE])
+def test_the_limit_at_which_the_car_ended_is_kept(opened, limits, expected):
+    story = Story().says(0, opened, limit=limits[0])
+    for number, limit in enumerate(limits, start=1):
+        story.says(10 * number, Delivery.COMPLETE, limit=limit)
+    assert story.state.session.ended_at_pct == expected
+    story.says(50, Delivery.CHARGING, limit=100.0).says(60, Delivery.COMPLETE, limit=90.0)
+    assert story.state.session.ended_at_pct == 90.0
 
 
 def test_nothing_is_read_from_what_happens_away_from_home():

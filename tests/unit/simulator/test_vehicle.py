@@ -147,6 +147,18 @@ def test_setting_the_charge_moves_the_end(place, world):
     assert vehicle.delivery == COMPLETE
 
 
+def test_a_car_that_ended_at_its_own_limit_waits_when_that_is_raised(place, world):
+    vehicle = place.plugged()
+    vehicle.set_soc(89.9)
+    world.run_for(minutes=5)
+    vehicle.charge_limit_pct = 100.0
+    vehicle.limit_changed()
+    assert vehicle.delivery == STOPPED
+    vehicle.obey("START")
+    world.run_for(minutes=5)
+    assert vehicle.delivery == CHARGING
+
+
 def test_one_plug_takes_one_car(place, world):
     place.plugged()
     with pytest.raises(ValueError, match="plugged in already"):

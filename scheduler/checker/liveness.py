@@ -120,7 +120,7 @@ class Recovery(Rule):
     def __init__(self) -> None:
         self._unread: dict[str, Event] = {}
         self._polled: dict[str, Event] = {}
-        self._down: set[str] = set()
+        self._down: dict[str, Event] = {}
 
     def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Yield vehicles not read in time, and alerts that a new run raises a second time."""
@@ -144,7 +144,7 @@ class Recovery(Rule):
     def learn(self, event: Event, record: Record) -> None:
         """Begin with a start, or when the way to a vehicle is open again; a reading settles it."""
         if event["k"] == "LIFE" and event["op"] != "ready":
-            started = record.configured() - self._down if event["op"] == "start" else set()
+            started = record.configured() - self._down.keys() if event["op"] == "start" else set()
             self._unread = dict.fromkeys(sorted(started), event)
         elif event["k"] == "CONF":
             self._unread = {v: since for v, since in self._unread.items() if v in record.configured()}
@@ -164,15 +164,17 @@ class Recovery(Rule):
 
     def _follow_path(self, truth: Event, record: Record) -> None:
         if not truth["path"]:
-            self._down.add(truth["v"])
+            self._down.setdefault(truth["v"], truth)
             self._unread.pop(truth["v"], None)
-        elif truth["v"] in self._down:
-            self._down.discard(truth["v"])
-            told = record.present.alerted(None, DOWN) if truth.get("cause") == "path" else None
-            polled = self._polled.get(truth["v"])
-            back = told is not None and polled is not None and polled["t"] > told["t"]  # the truth may be told late
-            if told is not None and not back and truth["v"] in record.configured():
-                self._unread[truth["v"]] = truth
+            return
+        closed = self._down.pop(truth["v"], None)
+        told = record.present.alerted(None, DOWN)
+        if closed is None or told is None or truth.get("cause") != "path" or told["t"] < closed["t"]:
+            return  # an alert from before has another cause, which may go on
+        polled = self._polled.get(truth["v"])
+        back = polled is not None and polled["t"] > told["t"]  # the truth may be told late
+        if not back and truth["v"] in record.configured():
+            self._unread[truth["v"]] = truth
 
     def _raised_again(self, event: Event, record: Record) -> Iterator[Violation]:
         if event.get("op") == "cleared" or event["code"] in JOINTLY:

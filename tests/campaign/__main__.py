@@ -21,7 +21,8 @@ from tests.campaign.replaying import lived
 from tests.campaign.script import Script, read, written
 from tests.campaign.shrinking import shrunk
 
-LEDGER = Path("build/campaign/ledger.jsonl")
+LEDGER = Path(__file__).with_name("lives.jsonl")
+"""It is kept with the project: a campaign takes longer than one machine is there."""
 
 MOST_LOST = 5
 """After so many lives that came to no end none is begun any more: something is wrong with all of them."""

@@ -212,6 +212,12 @@ def test_the_summary_counts_what_broke_and_names_its_seeds():
     assert told["full"]["E1"] == 1.01
 
 
+def test_the_figures_that_are_told_are_those_of_the_lives_that_are_kept():
+    told = json.loads(campaign.LEDGER.with_name("lives_last.json").read_bytes())
+    assert told == summary(Ledger(campaign.LEDGER).outcomes())
+    assert [fidelity for fidelity, figures in told.items() if figures["violations"]] == []
+
+
 def test_a_command_that_crosses_with_a_leaving_is_none_for_a_car_long_gone():
     world, leaving = World(seed=1, start_at=NOON), Leaving()
     world.on_truth = lambda truth: leaving.hear(truth, world.agenda.now)

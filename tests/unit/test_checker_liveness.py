@@ -202,6 +202,11 @@ class TestRecovery:
         journal.alert("PROVIDER_DOWN", v=None).ticks(30).obs().truth(50, path=True, cause="path")
         assert journal.ticks(40).rules() == set()
 
+    def test_what_was_told_before_the_way_to_a_car_closed_is_another_trouble(self):
+        journal = ready().truth(50).ticks(2).alert("CREDENTIALS_LOST", v=None)
+        journal.ticks(4).truth(50, path=False, cause="path").ticks(30).truth(50, path=True, cause="path")
+        assert journal.ticks(40).rules() == set()
+
     def test_after_a_start_an_event_is_none(self):
         journal = both(started()).at(1).obs(src="webhook").obs("other", src="webhook")
         assert journal.ticks(4).rules() == {"L10"}

@@ -213,7 +213,7 @@ def _overdue(state: VehicleState, now: Situation) -> tuple[Overdue, ...]:
     """Return the targets that came due unmet in this session and still are (L9)."""
     if state.session is None:
         return ()
-    due = [*state.overdue, *(w for w in state.watched if w.due_at <= now.at)]
+    due = [*state.overdue, *(w for w in state.watched if w.due_at <= now.at and state.session.at_home)]
     if not due or ended(now):
         return ()
     low = estimate_soc(now).low_pct

@@ -1,6 +1,6 @@
 """The end of a turn: the decision becomes the state to keep, journal lines, and things to do outside. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from scheduler.core.misses import miss_lines
 from scheduler.core.model import (
     Decision,
     Overdue,
+    Place,
     Situation,
     VehicleState,
     Will,
@@ -42,7 +43,9 @@ class Settled:
 def settle(state: VehicleState, now: Situation, decision: Decision, *, conf: str, new_id: Callable[[], str]) -> Settled:
     """Turn the decision into the state to keep and the things to do. An intent is durable before it is sent."""
     misses = miss_lines(state.overdue, now, decision)
-    state = replace(state, overdue=now.overdue, watched=_watched(now), desired=decision.desired)
+    state = replace(
+        state, overdue=now.overdue, watched=_watched(state.watched, now, decision), desired=decision.desired
+    )
     state = replace(state, committed=promised(decision.plan, now.at), committed_to=purpose(now, decision.plan.needs))
     state = replace(state, turned=decision.turned)
     state = replace(state, next_due_at=decision.next_due_at)
@@ -103,11 +106,15 @@ def _looked_for(command: Command) -> bool:
     return command.action_id is not None or command.state is CommandState.AMBIGUOUS
 
 
-def _watched(now: Situation) -> tuple[Overdue, ...]:
-    """Remember the coming targets, so that one which comes due unmet is not forgotten by a policy that looks ahead."""
-    if now.session is None or not now.session.at_home:
+def _watched(before: Iterable[Overdue], now: Situation, decision: Decision) -> tuple[Overdue, ...]:
+    """Remember the coming targets, so that one which comes due unmet is not forgotten by a policy that looks ahead.
+
+    Those that come due before the car is known to be at home wait for that: it may have been plugged in there (T09).
+    """
+    if now.session is None or decision.verdict.place is Place.AWAY:
         return ()
-    targets = [
+    targets = [] if now.session.at_home else [one for one in before if one.due_at <= now.at]
+    targets += [
         Overdue(policy=s.policy, soc_pct=s.term.soc_pct, energy_kwh=s.term.energy_kwh, due_at=s.term.by)
         for s in now.terms
         if isinstance(s.term, Target) and s.term.by is not None and s.term.by > now.at

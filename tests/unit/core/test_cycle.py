@@ -261,6 +261,23 @@ def test_coming_targets_are_watched_and_become_overdue_when_they_are_not_met():
     assert overdue(state, now, BY) == state.watched
 
 
+def test_a_target_that_comes_due_while_the_place_is_not_known_is_overdue_once_it_is():
+    now = scene(session={"at_home": False})
+    nowhere = replace(
+        now, observation=replace(now.observation, charge=replace(now.observation.charge, charger_id=None))
+    )
+    before = turn(nowhere).state
+    assert [one.due_at for one in before.watched] == [BY]
+    assert overdue(before, now, BY) == ()
+    after = turn(replace(nowhere, at=BY + MIN), before).state
+    assert after.watched == before.watched
+    known = replace(after, session=replace(after.session, at_home=True))
+    assert overdue(known, now, BY + MIN) == before.watched
+    elsewhere = replace(now.observation.charge, charger_id="other")
+    away = replace(now, at=BY + MIN, observation=replace(now.observation, charge=elsewhere))
+    assert turn(away, after).state.watched == ()
+
+
 def overdue(state, now, at, **observed):
     seen = replace(state.observation, **observed)
     later = situation_of(

@@ -161,6 +161,8 @@ class TargetReached(Rule):
         elif event["k"] == "OBS" and event["ok"]:
             if _must_stop(event, vehicle, record):
                 self._lasting.begin(vehicle.id, event)
+            elif event.get("charging") is True and record.present.desired.get(vehicle.id) == "hold":
+                self._lasting.excuse(vehicle.id)  # by the estimate it was there before; why it was not stopped holds
             else:
                 self._lasting.end(vehicle.id)
         elif event["k"] in {"NEED", "OVR", "MODE"} and not _must_stop(event, vehicle, record):

@@ -18,6 +18,11 @@ def full(journal, **seen):
     return journal.at(1).obs(**{"soc": 80, "charging": True, "kw": 7.0, **seen})
 
 
+def nearly(journal):
+    """By the estimate the vehicle is at its target, and a reason not to stop it is noted."""
+    return journal.at(0.5).obs(soc=79, charging=True).add("NOTE", code="no_stop", why="store").sit("hold")
+
+
 def later(journal, minutes=16.1):
     return journal.at(minutes).add("TICK", None, n=1)
 
@@ -139,6 +144,12 @@ def later(journal, minutes=16.1):
             lambda j: later(full(j).at(5).add("NOTE", code="other")),
             lambda j: later(full(j).at(5).add("NOTE", code="no_stop", why="balancing")),
             id="a-noted-reason",
+        ),
+        pytest.param(
+            "S12",
+            lambda j: later(full(nearly(j).sit("charge").at(0.9).obs(soc=79, charging=True))),
+            lambda j: later(full(nearly(j).at(0.9).obs(soc=79, charging=True))),
+            id="a-reason-noted-when-the-estimate-was-there-before-the-reading",
         ),
         pytest.param(
             "S12", lambda j: later(full(j)), lambda j: later(full(j).at(16).obs(soc=81, charging=True).stop(why="target")),

@@ -180,6 +180,21 @@ def test_t09_plugged_in_ten_minutes_before_the_departure():
     perform(story)
 
 
+def test_t09_plugged_in_so_late_that_its_charger_is_not_known_at_the_departure():
+    async def story(stage: Stage) -> None:
+        stage.world.pairing.delay_s = (100.0, 110.0)
+        await stage.until("06:29:00")
+        stage.plug_in()
+        await stage.until("06:30:10")
+        assert stage.state().session is not None
+        assert not stage.state().session.at_home
+        await stage.until("10:00")
+        assert 78 <= stage.car.true_soc_pct() <= 83, "it goes on past the departure"
+        assert [c.why for c in await stage.commands(Action.STOP)] == ["target"]
+
+    perform(story, webhooks=True)
+
+
 def test_t10_noise_in_the_state_of_charge_does_not_put_the_start_off():
     """Every five minutes a reading up to two points off, and prices that fall all night: each replan would rather wait."""
     chance = random.Random(5)

@@ -71,6 +71,17 @@ async def test_everything_survives_closing(store):
         assert await store.prices(since=T0) == [prices([0.1, 0.2])]
 
 
+async def test_names_that_no_column_can_hold_do_not_keep_the_rest_from_being_stored(store):
+    """A delivery may say anything; all that came with it is one commit."""
+    odd = replace(inbound("user\x00", key="odd"), vehicle_id="car\x00")
+    async with running(store):
+        assert await store.put([inbound(key="k"), odd]) == 2
+        assert await store.put([odd]) == 0
+        (read,) = await store.take(shard_of(odd.user_id))
+        assert read.work.payload == odd.payload
+        assert [row.work for row in await store.take(SHARD)] == [inbound(key="k")]
+
+
 async def test_a_closed_store_refuses_to_write(store):
     async with running(store):
         pass

@@ -166,16 +166,28 @@ def _follow_need(session: TrueSession, event: Event) -> None:
     deadline = event.get("deadline")
     if deadline is not None and event.get("target") is not None:
         if deadline > event["t"]:
-            session.need, session.owner_acted = event, False
+            session.need, session.owner_acted = _raised(session.need, event), False
     elif session.owner_acted:
         session.need = None
+
+
+def _raised(before: Event | None, need: Event) -> Event:
+    """Return the need with when its target was first told, and, where it is a raised one, what it was before."""
+    if before is None or before["deadline"] != need["deadline"] or before["target"] > need["target"]:
+        return {**need, "asked": need["t"]}
+    if before["target"] == need["target"]:
+        return {**need, "asked": before["asked"], "less": before.get("less")}
+    return {**need, "asked": need["t"], "less": before["target"]}
 
 
 def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str, str] | None:
     """Return the rule that a reached deadline broke and how; None if it was met or the miss is excused."""
     charging, deadline = Charging.of(session.truths), need["deadline"]
     target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
-    soc = session.soc_at(deadline)
+    soc, less = session.soc_at(deadline), need.get("less")
+    since_raised = None if less is None else charging.span(target - eps_pct - session.soc_at(need["asked"]))
+    if since_raised is not None and need["asked"] + since_raised > deadline:
+        target = min(target, less)  # raised too late: what it was before is owed
     if soc >= target - eps_pct or session.excused:
         return None
     plugged_at = session.truths[0]["t"]

@@ -36,6 +36,15 @@ CHARGED = [(390, truth(50, charging=True)), (480, truth(80))]
 DOWN = (0.5, truth(50, path=False))
 
 
+def raised(*, at, soc=80):
+    """80 % are reached; then 95 % are asked for, which takes 45 min, and needs told later say the same."""
+
+    def need(journal):
+        return journal.need(target=95, deadline=minute(480))
+
+    return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need))
+
+
 @pytest.mark.parametrize(
     ("broken", "kept"),
     [
@@ -70,6 +79,8 @@ DOWN = (0.5, truth(50, path=False))
             night((30, truth(50, charging=True)), (480, truth(60))),
             id="it-took-less-than-its-power-yet-the-hour-before-would-have-sufficed",
         ),
+        pytest.param(raised(at=300), raised(at=460), id="raised-too-late-to-be-met"),
+        pytest.param(raised(at=460, soc=77), raised(at=460, soc=78), id="what-it-was-before-is-owed"),
         pytest.param(night(), night((60, lambda j: j.ovr("hold"))), id="the-user-holds"),
         pytest.param(
             night((60, lambda j: j.ovr("ready-by"))), night((60, lambda j: j.ovr("hands_off"))), id="hands-off"

@@ -381,8 +381,9 @@ def test_a_stop_that_nobody_claims_is_corrected_once_after_a_while():
         pytest.param(2, 1, "dwell", id="the-wall-clock-was-put-forward"),
         pytest.param(12, 1, "START plan", id="the-wall-clock-agrees"),
         pytest.param(2, 0, "START plan", id="another-run-has-another-clock"),
+        pytest.param(10 - 1e-9 / 60, 1, "dwell", id="a-nanosecond-too-soon"),
     ],
 )
 def test_restraint_is_measured_by_the_clock_that_cannot_step(sent_min_ago, epoch, expected):
-    stop = sent(Action.STOP, minutes_ago=90, sent_ns=-sent_min_ago * 60_000_000_000)
+    stop = sent(Action.STOP, minutes_ago=90, sent_ns=-round(sent_min_ago * 60_000_000_000))
     assert outcome(scene(recent=(replace(stop, epoch=epoch),)), AT_ONCE) == expected

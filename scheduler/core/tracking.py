@@ -26,9 +26,6 @@ ANSWER_WAIT = timedelta(seconds=60)
 VERDICT_BEFORE = timedelta(minutes=1)
 """L4: the verdict on a command is given so long before `T_verify` is over."""
 
-SET_BACK = "CLOCK_SET_BACK"
-"""The failure of a command whose time came to lie in the future."""
-
 LOOK_ONCE = frozenset({"UNNECESSARY", "HTTP_400", "CONFLICT"})
 """Refusals that say nothing against the path: the car was so already, or someone newer acted. One look decides."""
 
@@ -104,11 +101,11 @@ def _ambiguous(state: VehicleState, command: Command, at: datetime) -> Tracked:
 def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tracked:
     """Apply the present observation and the clock to the command in flight."""
     command = state.command
-    unanswered = command is not None and command.state is CommandState.SENT
-    if command is None or (unanswered and command.epoch == run and at - command.sent_at <= ANSWER_WAIT):
+    if command is None:
         return Tracked(state=altered(state, recent=_kept(state.recent, at)))
-    if command.sent_at - at > VERDICT_BEFORE:
-        return _set_back(state, command, at)
+    unanswered = command.state is CommandState.SENT
+    if unanswered and command.epoch == run and at - command.sent_at <= ANSWER_WAIT:
+        return Tracked(state=altered(state, recent=_kept(state.recent, at)))
     if _shows(state, command):
         events: list[Event] = []
         if unanswered or command.state is CommandState.AMBIGUOUS:
@@ -127,20 +124,6 @@ def track(state: VehicleState, *, run: int, limits: Limits, at: datetime) -> Tra
         silent = command.failure or Failure(type="NOT_SEEN", detail="Nothing showed the command within the time.")
         return finish(state, replace(command, failure=silent), final, at, [])
     return Tracked(state=altered(state, recent=_kept(state.recent, at)))
-
-
-def _set_back(state: VehicleState, command: Command, at: datetime) -> Tracked:
-    """Let go of a command that a clock set back has put into the future (T03, L4).
-
-    No reading could be told to be newer until the clock has caught up, and nothing else could be sent so long. That
-    says nothing against the car: the next reading decides. An answer that was lost is read back first (S6).
-    """
-    if command.state in (CommandState.SENT, CommandState.AMBIGUOUS):
-        command = replace(command, state=CommandState.AMBIGUOUS, sent_at=at, ambiguous_at=at)
-        event = {"k": "AMBIG", "cmd": command.id, "why": "the clock was set back"}
-        return Tracked(state=replace(state, command=command), events=(event,), commands=(command,))
-    lost = Failure(type=SET_BACK, detail="The clock was set back behind the command: what is read next decides.")
-    return finish(state, replace(command, failure=lost, sent_at=at), CommandState.CANCELLED, at, [])
 
 
 def _shows(state: VehicleState, command: Command) -> bool:
@@ -218,7 +201,7 @@ def _failed(
     if kind in ("HTTP_404", "NOT_FOUND"):
         return replace(state, gone=True), []
     session = state.session
-    if session is None or kind in ("SUPERSEDED", SET_BACK):
+    if session is None or kind == "SUPERSEDED":
         return state, []
     if kind == "REQUESTED_CANCELLATION" and command.recall_at:  # no failure; yet a plug that flaps gets no storm (P14)
         return replace(state, session=replace(session, retry_at=at + BACK_OFF[0])), []

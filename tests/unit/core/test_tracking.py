@@ -101,29 +101,6 @@ def test_every_command_has_a_result_within_the_time():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("outcome", [Outcome.PENDING, Outcome.CONFIRMED])
-def test_a_command_that_a_clock_set_back_put_into_the_future_is_over(outcome):
-    state = track_report(waiting(), report(outcome)).state
-    tracked = look(state, -90)
-    assert tracked.state.command is None
-    assert [(e["out"], e["failure"]["type"]) for e in tracked.events] == [("cancelled", "CLOCK_SET_BACK")]
-    assert tracked.state.recent[-1].sent_at == T0 - 90 * MIN  # its dwell, too, is not counted from the future
-    assert (tracked.state.session.failures, tracked.state.session.retry_at) == (0, None)  # it was not the car
-
-
-def test_a_lost_answer_is_read_back_after_the_clock_was_set_back_too():
-    state = track_report(waiting(), report(Outcome.AMBIGUOUS)).state
-    state = look(state, -90).state
-    assert state.command.state is CommandState.AMBIGUOUS
-    tracked = look(seen(state, -87, charging=False), -87)
-    assert [e["k"] for e in tracked.events] == ["READBACK", "RESULT"]
-
-
-def test_a_clock_that_is_set_back_by_less_than_the_verdict_comes_early_ends_nothing():
-    state = track_report(waiting(), report(Outcome.PENDING)).state
-    assert look(state, -1).state.command is not None
-
-
 def test_failures_in_a_row_back_off_further():
     state, waits = waiting(), []
     for _ in range(5):

@@ -79,6 +79,23 @@ class TrueSession:
         spans = ((one["t"], min(later["t"], until)) for one, later in pairwise(self.truths) if not one["charging"])
         return sum(end - start for start, end in spans if end > start)
 
+    def gained_last(self, span: int, *, until: int) -> float | None:
+        """Return what the last span [ns] until an instant gave [points], where no later one could have given more.
+
+        That is so where the vehicle charged on end once it had begun, and took less and less: begun by that span
+        sooner, it would have gone through the same powers sooner, and on with what is left of the last. Else None.
+        """
+        truths = [truth for truth in self.truths if truth["t"] < until]
+        while truths and not truths[0]["charging"]:
+            truths.pop(0)
+        powers: list[float] = [truth["kw"] for truth in truths if truth["charging"] and truth.get("kw") is not None]
+        if not powers or len(powers) < len(truths):
+            return None
+        falling = powers[-1] < powers[0] and all(later <= one for one, later in pairwise(powers))
+        if not falling or span > until - truths[0]["t"]:
+            return None
+        return self.soc_at(until) - self.soc_at(until - span)
+
     def path_was_up(self, start: int, end: int) -> bool:
         """Return whether the command path was up at any moment from start to end."""
         return any(
@@ -194,7 +211,9 @@ def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str,
     shortest = charging.span(target - eps_pct - session.truths[0]["soc"])
     if shortest is not None and plugged_at + shortest > deadline:
         return None
-    forgone = charging.points(session.idle(until=deadline))
+    idle = session.idle(until=deadline)
+    forgone, falling = charging.points(idle), session.gained_last(idle, until=deadline)
+    forgone = forgone if forgone is None or falling is None else min(forgone, falling)
     if forgone is not None and soc + forgone < target - eps_pct:
         return None  # charging in every minute left out would not have sufficed: the car took less than its full power
     text = f"{soc:.1f} % at the deadline, target {target:g} %"

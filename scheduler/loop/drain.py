@@ -89,6 +89,8 @@ class Loop:
         self._news = NewsReader(provider, self.counters)
         self.vendors = self._news.vendors
         self.durable = True
+        self.unkept_since: datetime | None = None
+        """When the store first failed of what no kept beat of the pulse has told yet."""
         self._debt = Debt()
         acts.on_unstored = self._debt.hear
         self._woken: set[str] = set()
@@ -169,9 +171,14 @@ class Loop:
         try:
             return await self._store.take(shard, limit=BATCH)
         except StoreError as error:
-            self.durable = False
-            log.error("store.trouble", what="take", why=str(error))
+            self.unkept("take", error)
             return ()
+
+    def unkept(self, what: str, error: StoreError) -> None:
+        """Note that the store failed, for what is decided next and for the pulse, which tells of it."""
+        self.durable = False
+        self.unkept_since = self.unkept_since or self._clock.now()
+        log.error("store.trouble", what=what, why=str(error))
 
     @contextmanager
     def _contained(self, vehicle_id: str) -> Iterator[None]:
@@ -269,8 +276,7 @@ class Loop:
 
     def _undurable(self, shard: int, turns: list[Turn], now: Stamp, error: StoreError) -> None:
         """L11: nothing could be kept, so it lives in memory until it can. Only a START that cannot wait leaves."""
-        self.durable = False
-        log.error("store.trouble", what="commit", why=str(error))
+        self.unkept("commit", error)
         kept = [_without_intent(t) if t.settled.intent and t.settled.intent.why not in PRESSING else t for t in turns]
         self._debt.owe(shard, batch_of(kept, (), journal=self._journal, now=now))
         for turn in kept:

@@ -15,7 +15,7 @@ from scheduler.ports import AlertChange, Batch, Event, Store
 
 log = structlog.get_logger()
 
-LOST, DOWN, SILENT = "CREDENTIALS_LOST", "PROVIDER_DOWN", "WEBHOOK_SILENT"
+LOST, DOWN, SILENT, STORE = "CREDENTIALS_LOST", "PROVIDER_DOWN", "WEBHOOK_SILENT", "STORE_TROUBLE"
 
 SEVERITY = {
     "PRICES_MISSING": "warning",
@@ -84,14 +84,15 @@ class Pulse:
         self.beats += 1
         lines, self._waiting = self._waiting, []
         holding = dict(self._holding())
+        since, self._loop.unkept_since = self._loop.unkept_since, None
         try:
-            await self.write(*lines, {"k": "TICK", "n": self.beats}, alerts=self._changes(holding))
+            await self.write(*lines, {"k": "TICK", "n": self.beats}, alerts=self._changes(holding, since))
             self._told = set(holding)  # what could not be kept is told again at the next beat
             self._loop.durable = True
         except StoreError as error:
-            self._loop.durable = False
+            self._loop.unkept("tick", error)
+            self._loop.unkept_since = since or self._loop.unkept_since
             self._waiting = lines
-            log.error("store.trouble", what="tick", why=str(error))
         self.last = self._loop.stamp()
 
     def _stepped(self, line: Event) -> None:
@@ -108,10 +109,17 @@ class Pulse:
         drafts = [(None, line) for line in (*lines, *told)]
         await self._store.commit(Batch(events=self._journal.number(drafts, now=self._loop.stamp()), alerts=alerts))
 
-    def _changes(self, holding: Mapping[str, str]) -> list[AlertChange]:
+    def _changes(self, holding: Mapping[str, str], unkept_since: datetime | None) -> list[AlertChange]:
         now = self._loop.stamp().at
+        since = {STORE: unkept_since or now}  # the others are told of when they are seen
         begun = [
-            AlertChange(code=code, vehicle_id=None, text=text, severity=SEVERITY.get(code, "critical"), raised_at=now)
+            AlertChange(
+                code=code,
+                vehicle_id=None,
+                text=text,
+                severity=SEVERITY.get(code, "critical"),
+                raised_at=since.get(code, now),
+            )
             for code, text in holding.items()
             if code not in self._told
         ]
@@ -131,8 +139,8 @@ class Pulse:
         for code, trouble in self._feeds.items():
             if why := trouble(code in self._told):
                 yield code, f"{TEXTS[code]} {why}."
-        if not self._loop.durable:
-            yield "STORE_TROUBLE", "The store could not keep what was decided."
+        if self._loop.unkept_since is not None:  # though it may keep things again: what failed is told afterwards, too
+            yield STORE, "The store could not keep what was decided."
         yield from self.also()
 
     def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:

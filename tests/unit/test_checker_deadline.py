@@ -45,6 +45,16 @@ def raised(*, at, soc=80):
     return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need))
 
 
+def tapering(*kws, soc=77.0):
+    """Charging from half an hour after the plug-in until past the deadline, at powers that last as long as each other."""
+    return night(
+        (30, truth(50, charging=True, kw=kws[0])),
+        (180, truth(65, charging=True, kw=kws[1])),
+        (330, truth(74, charging=True, kw=kws[2])),
+        (480, truth(soc)),
+    )
+
+
 @pytest.mark.parametrize(
     ("broken", "kept"),
     [
@@ -78,6 +88,22 @@ def raised(*, at, soc=80):
             night((60, truth(50, charging=True)), (480, truth(60))),
             night((30, truth(50, charging=True)), (480, truth(60))),
             id="it-took-less-than-its-power-yet-the-hour-before-would-have-sufficed",
+        ),
+        pytest.param(tapering(10, 5, 10), tapering(10, 10, 5), id="begun-sooner-it-would-only-have-tapered-sooner"),
+        pytest.param(tapering(10, 10, 5, soc=77.9), tapering(10, 10, 5), id="the-tapered-half-hour-was-enough"),
+        pytest.param(tapering(10, None, 5), tapering(10, 10, 5), id="a-power-that-is-not-told-may-have-risen"),
+        pytest.param(
+            tapering(10, 10, 10), tapering(10, 10, 5), id="a-power-that-never-fell-may-be-a-neighbour's-doing"
+        ),
+        pytest.param(
+            night(
+                (0, truth(50, charging=True, kw=10)),
+                (30, truth(60)),
+                (60, truth(60, charging=True, kw=5)),
+                (480, truth(77)),
+            ),
+            tapering(10, 10, 5),
+            id="a-pause-in-between-is-no-late-beginning",
         ),
         pytest.param(raised(at=300), raised(at=460), id="raised-too-late-to-be-met"),
         pytest.param(raised(at=460, soc=77), raised(at=460, soc=78), id="what-it-was-before-is-owed"),

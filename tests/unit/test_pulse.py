@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from scheduler.core.errors import ProviderUnauthorized, ProviderUnavailable
+from scheduler.core.errors import ProviderUnauthorized, ProviderUnavailable, StoreError
 from scheduler.core.model import Limits
 from scheduler.core.observation import Stamp
 from scheduler.core.timeline import nanoseconds
 from scheduler.loop.acts import PROVIDER_PATIENCE, REFUSAL_PATIENCE, Health
 from scheduler.loop.journal import Journal
 from scheduler.loop.pulse import Pulse
+from scheduler.ports import Batch
 from storage.memory import MemoryStore
 from tests.web_support import NOON, StepClock
 
@@ -37,6 +38,22 @@ class Path:
 
 
 @dataclass
+class Beating:
+    """The loop as the pulse sees it."""
+
+    stamp: Any
+    durable: bool = True
+    unkept_since: Any = None
+    world: Any = field(default_factory=lambda: SimpleNamespace(limits=Limits()))
+
+    def check_clock(self) -> None:
+        return None
+
+    def unkept(self, _what: str, _error: StoreError) -> None:
+        self.durable, self.unkept_since = False, self.unkept_since or self.stamp().at
+
+
+@dataclass
 class Heart:
     """A pulse with what it beats for."""
 
@@ -51,11 +68,9 @@ class Heart:
         self.pulse = self.new()
 
     def new(self) -> Pulse:
-        loop = SimpleNamespace(
-            stamp=self.stamp, durable=True, check_clock=lambda: None, world=SimpleNamespace(limits=Limits())
-        )
+        self.loop = Beating(stamp=self.stamp)
         return Pulse(
-            store=self.store, journal=Journal(run=self.run, node="here"), loop=cast("Any", loop), health=self.health,
+            store=self.store, journal=Journal(run=self.run, node="here"), loop=cast("Any", self.loop), health=self.health,
             inbound=cast("Any", self.path), on_step=lambda: None, feeds=self.feeds,
         )  # fmt: skip
 
@@ -162,3 +177,48 @@ async def test_a_feed_is_asked_with_whether_its_trouble_was_told(heart):
     await heart.restarted()
     await heart.live(2)
     assert await heart.ever() == ["PRICES_MISSING"]
+
+
+class Full(MemoryStore):
+    """A store that takes nothing while it is full."""
+
+    full = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.full:
+            raise StoreError("no space left")
+        await super().commit(batch)
+
+
+@pytest.fixture
+async def cramped(heart):
+    heart.store = Full(heart.clock)
+    await heart.store.open(node="here")
+    heart.pulse = heart.new()
+    await heart.live(1)
+    return heart
+
+
+async def spans(heart: Heart) -> list[tuple[str, int, int | None]]:
+    """Return the alerts with the minutes in which they began and ended."""
+    return [
+        (one.code, (one.raised_at - NOON) // MINUTE, one.cleared_at and (one.cleared_at - NOON) // MINUTE)
+        for one in await heart.store.alerts(open_only=False)
+    ]
+
+
+async def test_trouble_of_the_store_that_ended_before_it_could_be_told_is_told_afterwards(cramped):
+    cramped.store.full = True
+    await cramped.live(5)
+    cramped.store.full, cramped.loop.durable = False, True  # a vehicle's turn was kept before the next beat
+    await cramped.live(1)
+    assert await spans(cramped) == [("STORE_TROUBLE", 1, None)]
+    await cramped.live(3)
+    assert await spans(cramped) == [("STORE_TROUBLE", 1, 7)]
+
+
+async def test_a_turn_that_was_not_kept_between_two_beats_is_told(cramped):
+    cramped.loop.unkept("commit", StoreError("no space left"))
+    cramped.loop.durable = True
+    await cramped.live(3)
+    assert await spans(cramped) == [("STORE_TROUBLE", 1, 2)]

@@ -3,8 +3,9 @@
 Sessions, energy and places are the simulator's truth; prices are what the home's own policies say the person pays.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from scheduler.checker import Checker
@@ -34,10 +35,12 @@ class Judge:
     """Feeds the checker with the journal and the truth, in the order of time. `advance` now and then saves memory.
 
     In a run that is `hurried` the daemon's own pace is not judged: each second of its work counts as many minutes.
+    Where the daemon's wall clock may step, `dated` tells when a line of the journal was truly written [ns].
     """
 
-    def __init__(self, *, hurried: bool = False) -> None:
+    def __init__(self, *, hurried: bool = False, dated: Callable[[Mapping[str, Any]], int] = itemgetter("t")) -> None:
         self.checker = Checker(rule for rule in RULES if not (hurried and rule in PACE))
+        self._dated = dated
         self.truths: list[dict[str, Any]] = []
         self._row = 0
         self._seq = 0
@@ -60,7 +63,7 @@ class Judge:
         while page := await store.journal(after=self._row, limit=PAGE):
             self._row = page[-1]["row"]
             for line in page:
-                self._feed_truths(until=line["t"])
+                self._feed_truths(until=self._dated(line))
                 self.checker.feed(line)
 
     def _feed_truths(self, until: int) -> None:

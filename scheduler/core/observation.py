@@ -1,7 +1,7 @@
 """What was seen of a vehicle: facets, each with the instant the provider says it was true."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -82,6 +82,10 @@ class Stamp:
     at: datetime
     mono_ns: int
     run: int
+
+    def since(self, earlier: "Stamp") -> timedelta:
+        """Return the time since an earlier stamp of the same run, by the clock that cannot step; never too much."""
+        return timedelta(microseconds=(self.mono_ns - earlier.mono_ns) // 1000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -36,7 +36,7 @@ def no_step(_name: str) -> None:
 
 
 class Health:
-    """Whether the provider answers, and takes our credentials. Times are of the wall clock."""
+    """Whether the provider answers, and takes our credentials, in this run: by the clock that cannot step."""
 
     def __init__(self) -> None:
         self.answered: Stamp | None = None
@@ -46,15 +46,15 @@ class Health:
         """Whether an earlier run told that the credentials are lost: so they are until this one has an answer."""
         self.why = ""
 
-    def down(self, at: datetime) -> bool:
+    def down(self, now: Stamp) -> bool:
         """Tell whether the provider has failed for so long that a person is told."""
-        return self.failing_since is not None and at - self.failing_since.at >= PROVIDER_PATIENCE
+        return self.failing_since is not None and now.since(self.failing_since) >= PROVIDER_PATIENCE
 
-    def refused(self, at: datetime) -> bool:
+    def refused(self, now: Stamp) -> bool:
         """Tell whether the provider has refused our credentials for so long that they count as lost (S24)."""
         if self.answered is None and self.lost_before:
             return True
-        return self.refused_since is not None and at - self.refused_since.at >= REFUSAL_PATIENCE
+        return self.refused_since is not None and now.since(self.refused_since) >= REFUSAL_PATIENCE
 
     def good(self, now: Stamp) -> None:
         """Note an answer."""

@@ -24,6 +24,7 @@ from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.keys import decision_key, stands
 from scheduler.core.model import Decision, Home, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
+from scheduler.core.set_back import set_back
 from scheduler.core.settling import Settled, settle
 from scheduler.core.timeline import EPOCH
 from scheduler.loop.acts import Acts, Step, no_step
@@ -96,6 +97,7 @@ class Loop:
         self._woken: set[str] = set()
         self._anew: set[str] = set()
         self._stepped_at_ns = -1
+        self._ran_ahead: tuple[datetime, timedelta] | None = None  # how far the wall clock had come, and was set back
         self._origin: timedelta | None = None
         self.on_stepped: Callable[[Event], None] = lambda _: None
 
@@ -105,7 +107,11 @@ class Loop:
 
     async def load(self) -> None:
         """Rebuild the vehicles' states from the store and set their alarms."""
-        known = {v.state.vehicle_id: v for v in await self._store.states()}
+        now = self._clock.now()
+        known = {
+            v.state.vehicle_id: Versioned(state=set_back(v.state, at=now), version=v.version)
+            for v in await self._store.states()
+        }
         self.states = {}
         for home, vehicle in self.world.vehicles():
             fresh = Versioned(state=self.world.fresh_state(home, vehicle), version=0)
@@ -143,6 +149,8 @@ class Loop:
             return None
         self._stepped_at_ns = now.mono_ns
         moved = origin - before
+        if moved < timedelta(0):
+            self._ran_ahead = now.at - moved, -moved
         log.warning("clock.stepped", seconds=moved.total_seconds())
         return {"k": "CLOCK", "st": "stepped", "d": moved // timedelta(microseconds=1) * 1000}
 
@@ -191,7 +199,7 @@ class Loop:
             self._set_alarm(vehicle_id, self._clock.now() + RETRY)
 
     async def _turn(self, home: Home, vehicle: VehicleSpec, news: Iterable[CycleNews], now: Stamp) -> Turn:
-        kept = self.states[vehicle.id]
+        kept = self._dated(self.states[vehicle.id], now)
         limits = self.world.limits_of(home)
         observed = observe(kept.state, news, home=home, limits=limits, now=now)
         received = observed.state.observation.received
@@ -204,7 +212,7 @@ class Loop:
             departures=self.departures(home, now.at),
             now=now,
             claimed_elsewhere=self._news.contested(observed.state, self.states),
-            client_refused=self._acts.health.refused(now.at),
+            client_refused=self._acts.health.refused(now),
             clock_trusted=received is not None and received.mono_ns > self._stepped_at_ns,
             store_durable=self.durable,
         )
@@ -229,6 +237,19 @@ class Loop:
             decision=decision,
             session=session,
         )
+
+    def _dated(self, kept: Versioned, now: Stamp) -> Versioned:
+        """Return the state with what was noted while the wall clock ran ahead where it belongs.
+
+        Asked at every turn until the clock is there again: one may have been under way when it was set back.
+        """
+        if self._ran_ahead is None:
+            return kept
+        ahead_until, by = self._ran_ahead
+        if now.at > ahead_until:
+            self._ran_ahead = None
+            return kept
+        return Versioned(state=set_back(kept.state, at=now.at, by=by), version=kept.version)
 
     def _standing(self, home: Home, version: int, observed: Observed, before: Situation, decision: Decision) -> Turn:
         """Return a turn in which nothing but time has passed: what was seen is kept, what was decided stands."""

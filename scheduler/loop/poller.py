@@ -121,7 +121,7 @@ class Poller:
             self._polling.discard(home.id)
         self._failures.pop(home.id, None)
         answered = self._loop.stamp()
-        if self._acts.health.down(answered.at):
+        if self._acts.health.down(answered):
             self.forget()  # back after an outage: every home is read, whatever events said meanwhile (L10)
         self._polled[home.id] = now
         self._acts.health.good(answered)

@@ -131,9 +131,9 @@ class Pulse:
 
     def _holding(self) -> Iterator[tuple[str, str]]:
         """Yield the alerts of the provider, the prices, the calendars, the store and the webhook path that hold now."""
-        now = self._loop.stamp().at
+        now = self._loop.stamp()
         yield from self._of_provider(now)
-        if self._is_silent(now):
+        if self._is_silent(now.at):
             text = "No webhook and no heartbeat arrived for an hour; polling has taken over."
             yield SILENT, f"{text} {self._inbound.trouble()}".rstrip()
         for code, trouble in self._feeds.items():
@@ -143,7 +143,7 @@ class Pulse:
             yield STORE, "The store could not keep what was decided."
         yield from self.also()
 
-    def _of_provider(self, now: datetime) -> Iterator[tuple[str, str]]:
+    def _of_provider(self, now: Stamp) -> Iterator[tuple[str, str]]:
         """Yield what ails the provider. What an earlier run told of it holds until this one has an answer."""
         health = self._health
         if health.refused(now):

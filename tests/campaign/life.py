@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +43,7 @@ from tests.unruly import SteppingClock, refuse_writing
 
 JUDGED_EVERY_S = 6 * 3600
 ALL = 1_000_000
+SECOND_NS = 1_000_000_000
 
 
 class Life:
@@ -54,7 +55,7 @@ class Life:
         self.world = World(seed=script.seed, start_at=script.start_at)
         self.zone: Zone = self.world.market.add(zone_of(script))
         self.app: App | None = None
-        self._judge = Judge()
+        self._judge = Judge(dated=self._dated)
         self._joint = joint
         self._directory = directory
         self._households = settle(self.world, script)
@@ -122,6 +123,11 @@ class Life:
             for car in struck:
                 self._hindered[car.id] += 1 if op == "begin" else -1
                 car.tell("path")
+
+    def _dated(self, line: Mapping[str, Any]) -> int:
+        """Return when a line was truly written: the monotonic clock of every run began with the life."""
+        told, true = int(line["t"]), nanoseconds(self.script.start_at) + int(line["m"])
+        return told if abs(true - told) < SECOND_NS else true  # else the daemon's wall clock had stepped
 
     def _hear(self, truth: dict[str, Any]) -> None:
         """Hand a truth to the checker; while something hinders commands, their path counts as closed."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scheduler.core.command import Action
+from scheduler.core.model import Will
 from tests.e2e.stage import DAY, Stage, perform, verified
 
 CHEAP_EVENING = [*[0.30] * 20, *[0.10] * 4]
@@ -72,6 +73,30 @@ def test_t03_a_wall_clock_that_steps_while_a_plan_runs(hours):
         await stage.until("06:50")
         assert [c.action for c in await stage.commands()] == [Action.STOP, Action.START, Action.STOP]
         assert stage.car.true_soc_pct() >= 78
+
+    perform(story)
+
+
+def test_t03_what_was_sent_while_the_clock_ran_ahead_is_followed_once_it_is_set_back():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("20:00")
+        stage.clock.offset = timedelta(minutes=101)
+        await stage.wait(minutes=5)
+        await stage.wish(Will.CHARGE)
+        while not [line for line in await stage.journal("SEND") if line["act"] == "START"]:
+            await stage.wait(seconds=10)
+        stage.clock.offset = timedelta(0)
+        set_back_at = stage.now()
+        await stage.wait(minutes=20)
+        [start] = await stage.commands(Action.START)
+        assert start.verified
+        assert start.sent_at <= set_back_at < start.ended_at
+        await stage.wish(Will.HOLD)
+        await stage.wait(minutes=20)
+        assert verified(await stage.commands())
+        assert stage.car.charging is False
 
     perform(story)
 

@@ -31,6 +31,16 @@ def past(journal, why="plan", soc=60, **changes):
     return journal.stop(why=why)
 
 
+FACETS = ("charge", "location", "battery")
+
+
+def sent_ahead(journal, *, age):
+    """A START that was sent while the clock ran twenty minutes ahead, and is read back once it was set right."""
+    journal.step(20).at(1).obs(age=dict.fromkeys(FACETS, 20)).start().step(-20).at(2.5)
+    seen = journal.obs(charging=True, age=dict.fromkeys(FACETS, age))
+    return seen.result("a", shown=False, basis=[len(seen.events)])
+
+
 @pytest.mark.parametrize(
     ("rule", "broken", "kept"),
     [
@@ -85,6 +95,10 @@ def past(journal, why="plan", soc=60, **changes):
             "L4", lambda j: j.at(1).start().at(2).obs(charging=True, age={"charge": 1}).result("a", shown=False, basis=[9]),
             lambda j: j.at(1).start().at(2).obs(charging=True, age={"charge": 0.9}).result("a", shown=False, basis=[9]),
             id="verified-by-an-older-reading",
+        ),
+        pytest.param(
+            "L4", lambda j: sent_ahead(j, age=1.5), lambda j: sent_ahead(j, age=0),
+            id="sent-while-the-clock-ran-ahead",
         ),
         pytest.param(
             "L4", lambda j: j.at(1).start().at(2).obs(charging=False).result("a", shown=False, basis=[9]),

@@ -131,12 +131,12 @@ async def test_credentials_once_refused_stay_lost_whatever_fails_next(heart):
 async def test_a_restart_neither_ends_what_goes_on_nor_tells_it_again(heart, error, code):
     await heart.live(7, error)
     await heart.restarted()
-    assert heart.health.refused(heart.clock.now()) == (error is REFUSED)  # nothing is sent before it is known better
+    assert heart.health.refused(heart.stamp()) == (error is REFUSED)  # nothing is sent before it is known better
     await heart.live(1)
     await heart.live(10, error)
     assert (await heart.open(), await heart.ever()) == ([code], [code])
     heart.health.good(heart.stamp())
-    assert not heart.health.refused(heart.clock.now())
+    assert not heart.health.refused(heart.stamp())
     await heart.live(1)
     assert await heart.open() == []
 

@@ -17,12 +17,14 @@ FROZEN_PCT = 1.0
 class Charge:
     """Bounds of the state of charge now. Needs count from `low_pct`; stopping at a target counts from `high_pct`.
 
-    Both are None when the quality is unknown. A fresh reading of a car that does not charge makes them equal.
+    Both are None when the quality is unknown. A fresh reading of a car that does not charge makes them equal. Where
+    readings stand still against the meter (`frozen`), the upper one is the meter's.
     """
 
     low_pct: float | None = None
     high_pct: float | None = None
     quality: Quality = Quality.UNKNOWN
+    frozen: bool = False
 
 
 UNKNOWN = Charge()
@@ -46,9 +48,10 @@ def estimate_soc(situation: Situation) -> Charge:
     quality = Quality.FRESH if age <= situation.limits.x_src else Quality.ESTIMATED
     low, high = _since(situation, soc_pct=battery.soc_pct, age=max(age, timedelta(0)))
     metered = _metered_pct(situation)
-    if metered is not None and metered > high:
+    frozen = metered is not None and metered > high
+    if metered is not None and frozen:
         high, quality = metered, Quality.ESTIMATED
-    return Charge(low_pct=min(low, FULL_PCT), high_pct=min(high, FULL_PCT), quality=quality)
+    return Charge(low_pct=min(low, FULL_PCT), high_pct=min(high, FULL_PCT), quality=quality, frozen=frozen)
 
 
 def _since(situation: Situation, *, soc_pct: float, age: timedelta) -> tuple[float, float]:

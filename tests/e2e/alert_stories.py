@@ -300,6 +300,19 @@ async def raise_limit(scene: Scene) -> None:
     scene.stage.car.limit_changed()
 
 
+async def freeze_reading(scene: Scene) -> datetime:
+    """The readings stand still in mid-charge; the target is reached by the meter when it truly is."""
+    await scene.plugged("01:30")
+    scene.stage.car.telemetry.distortion.frozen_soc = True
+    while scene.stage.car.true_soc_pct() < 80:
+        await scene.stage.wait(seconds=10)
+    return scene.stage.now()
+
+
+async def thaw_reading(scene: Scene) -> None:
+    scene.stage.car.telemetry.distortion.frozen_soc = False
+
+
 async def lose_capability(scene: Scene) -> datetime:
     await scene.plugged("20:00")
     scene.stage.posts[0].scopes = ()
@@ -399,6 +412,7 @@ STORIES = [
     Story(code="CLAIMED_TWICE", begin=claim_twice, end=notice_leaving, setup={"cars": 2}),
     Story(code="STOPPED_BY_ANOTHER", begin=person_stops, end=nothing, lasts=MIN, setup=WEBHOOKS),
     Story(code="COMPLETE_BELOW_TARGET", begin=limit, end=raise_limit, setup=WEBHOOKS),
+    Story(code="SOC_FROZEN", begin=freeze_reading, end=thaw_reading),
     Story(code="INCAPABLE", begin=lose_capability, end=regain_capability),
     Story(code="NO_PAUSE", begin=resume_no_more, end=unplug),
     Story(code="SETUP", begin=forget_power, end=tell_power, lasts=5 * MIN),

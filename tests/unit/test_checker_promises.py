@@ -163,6 +163,7 @@ def sent_ahead(journal, *, age):
         pytest.param(
             "L5", passed, lambda j: passed(j, until=20).alert("COMPLETE_BELOW_TARGET").ticks(40), id="the-car's-own-limit"
         ),
+        pytest.param("L5", passed, lambda j: passed(j.at(1).alert("SOC_FROZEN")), id="the-readings-stand-still"),
         pytest.param("L5", passed, lambda j: passed(j, until=20).ovr("hold").ticks(40), id="a-person-decides-otherwise"),
         pytest.param("L5", passed, lambda j: passed(j.obs(loc="office")), id="plugged-in-elsewhere"),
         pytest.param("L9", past, lambda j: past(j, soc=78), id="a-stop-below-the-target"),

@@ -23,6 +23,11 @@ def scene(*, by_h=12.0, **changes):
     return situation(terms=(FLAT, Target(soc_pct=80.0, by=in_hours(by_h))), **changes)
 
 
+def frozen(kwh, **changes):
+    """A car that has said 50 % since the plug-in, whatever it took: 30 kWh from the grid are 45 points."""
+    return scene(soc_pct=50.0, energy_kwh=kwh, session={"soc_at_start_pct": 50.0}, **changes)
+
+
 def seen(now, **changes):
     return replace(now, observation=replace(now.observation, **changes))
 
@@ -123,6 +128,12 @@ def test_a_held_car_that_sleeps_within_reach_is_no_risk():
         pytest.param(charge(scene(soc_pct=80.0), delivery=Delivery.COMPLETE), set(), id="complete-at-the-target"),
         pytest.param(scene(limit_pct=60.0), {"COMPLETE_BELOW_TARGET"}, id="limit-below-the-target"),
         pytest.param(scene(limit_pct=78.0), set(), id="limit-about-at-the-target"),
+        pytest.param(frozen(30.0), {"SOC_FROZEN"}, id="the-meter-says-enough"),
+        pytest.param(frozen(20.0), set(), id="the-meter-says-not-yet"),
+        pytest.param(
+            frozen(30.0, override=replace(HOLD, will=Will.CHARGE)), set(), id="a-person-knows-better-than-the-meter"
+        ),
+        pytest.param(frozen(30.0, limit_pct=52.0), {"COMPLETE_BELOW_TARGET"}, id="the-reading-is-about-at-the-limit"),
         pytest.param(
             scene(by_h=4, recent=(command(Action.START, CommandState.UNVERIFIED),)),
             {"STARTED_NO_POWER"},

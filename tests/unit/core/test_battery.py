@@ -59,7 +59,7 @@ def test_no_bound_lies_beyond_full():
 def test_a_reading_that_stands_still_against_the_meter_is_bounded_by_the_meter():
     # 20 kWh from the grid are 18 kWh in the battery, 30 points
     frozen = situation(soc_pct=30.0, energy_kwh=20.0, session={"soc_at_start_pct": 30.0})
-    assert estimate_soc(frozen) == Charge(low_pct=30.0, high_pct=60.0, quality=Quality.ESTIMATED)
+    assert estimate_soc(frozen) == Charge(low_pct=30.0, high_pct=60.0, quality=Quality.ESTIMATED, frozen=True)
 
 
 def test_a_reading_that_moves_is_believed_against_the_meter():
@@ -70,7 +70,7 @@ def test_a_reading_that_moves_is_believed_against_the_meter():
 def test_a_reading_that_stopped_in_mid_charge_is_bounded_by_what_flowed_since():
     # 20 of 24 kWh flowed since it last moved: 30 points
     frozen = situation(soc_pct=40.0, energy_kwh=24.0, session={"soc_at_start_pct": 34.0, "energy_at_soc_kwh": 4.0})
-    assert estimate_soc(frozen) == Charge(low_pct=40.0, high_pct=70.0, quality=Quality.ESTIMATED)
+    assert estimate_soc(frozen) == Charge(low_pct=40.0, high_pct=70.0, quality=Quality.ESTIMATED, frozen=True)
 
 
 def test_a_reading_in_coarse_steps_is_believed_until_more_flowed_than_counts():

@@ -155,12 +155,13 @@ class Deadline(Rule):
             session.due.append(session.need)
             session.need = None
         session.excused |= record.home(event["v"]) is None
-        for need in session.due:
+        reached = [need for need in session.due if need["deadline"] <= event["t"]]  # a clock that ran ahead told sooner
+        for need in reached:
             verdict = _verdict(session, need, eps_pct=record.params["eps_soc"])
             if verdict is not None:
                 code, text = verdict
                 yield self.broken(event, text, code=code)
-        session.due.clear()
+        session.due = [need for need in session.due if need not in reached]
 
 
 def _is_excused(vehicle_id: str, at: int, record: Record) -> bool:

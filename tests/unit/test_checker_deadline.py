@@ -45,6 +45,15 @@ def raised(*, at, soc=80):
     return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need))
 
 
+def told_ahead(*, soc):
+    """At minute 300 the daemon's clock shows 490, past the deadline, and it tells of the next one. The truth goes on."""
+
+    def ahead(journal):
+        return journal.step(190).need(target=80, deadline=minute(1920)).step(-190)
+
+    return night((300, truth(50, charging=True)), (300, ahead), (310, truth(52, charging=True)), (480, truth(soc)))
+
+
 def tapering(*kws, soc=77.0):
     """Charging from half an hour after the plug-in until past the deadline, at powers that last as long as each other."""
     return night(
@@ -105,6 +114,7 @@ def tapering(*kws, soc=77.0):
             tapering(10, 10, 5),
             id="a-pause-in-between-is-no-late-beginning",
         ),
+        pytest.param(told_ahead(soc=77), told_ahead(soc=78), id="a-clock-that-ran-ahead-told-of-the-next-one-too-soon"),
         pytest.param(raised(at=300), raised(at=460), id="raised-too-late-to-be-met"),
         pytest.param(raised(at=460, soc=77), raised(at=460, soc=78), id="what-it-was-before-is-owed"),
         pytest.param(night(), night((60, lambda j: j.ovr("hold"))), id="the-user-holds"),

@@ -79,6 +79,17 @@ class TrueSession:
         spans = ((one["t"], min(later["t"], until)) for one, later in pairwise(self.truths) if not one["charging"])
         return sum(end - start for start, end in spans if end > start)
 
+    def limits_raised(self, *, until: int) -> list[tuple[int, float]]:
+        """Return the last raise of the vehicle's own limit before an instant, none where there was none.
+
+        A raise is told by when it could be used at the latest, and by what the limit was before [%].
+        """
+        told = [truth for truth in self.truths if truth["t"] < until and truth.get("limit") is not None]
+        raises = [
+            (later["t"] + HEALTHY_FOR, one["limit"]) for one, later in pairwise(told) if later["limit"] > one["limit"]
+        ]
+        return raises[-1:]
+
     def gained_last(self, span: int, *, until: int) -> float | None:
         """Return what the last span [ns] until an instant gave [points], where no later one could have given more.
 
@@ -198,14 +209,25 @@ def _raised(before: Event | None, need: Event) -> Event:
     return {**need, "asked": need["t"], "less": before["target"]}
 
 
+def _owed(session: TrueSession, need: Event, charging: Charging, *, eps_pct: float) -> float:
+    """Return what the vehicle must have at the deadline [%]: the target, or its own limit where that is less.
+
+    Where either was raised too late to be met, what it was before is owed. A raised limit has to be learned of first.
+    """
+    deadline = need["deadline"]
+    target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
+    rises = [(need["asked"], need.get("less")), *session.limits_raised(until=deadline)]
+    for at, before in rises:
+        span = charging.span(target - eps_pct - session.soc_at(at))
+        if before is not None and span is not None and at + span > deadline:
+            target = min(target, before)
+    return float(target)
+
+
 def _verdict(session: TrueSession, need: Event, *, eps_pct: float) -> tuple[str, str] | None:
     """Return the rule that a reached deadline broke and how; None if it was met or the miss is excused."""
     charging, deadline = Charging.of(session.truths), need["deadline"]
-    target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
-    soc, less = session.soc_at(deadline), need.get("less")
-    since_raised = None if less is None else charging.span(target - eps_pct - session.soc_at(need["asked"]))
-    if since_raised is not None and need["asked"] + since_raised > deadline:
-        target = min(target, less)  # raised too late: what it was before is owed
+    target, soc = _owed(session, need, charging, eps_pct=eps_pct), session.soc_at(deadline)
     if soc >= target - eps_pct or session.excused:
         return None
     plugged_at = session.truths[0]["t"]

@@ -45,6 +45,14 @@ def raised(*, at, soc=80):
     return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need))
 
 
+def limit_raised(*, at, soc=60):
+    """It charges to its own limit of 60 %, and stays there though that is raised: 78 % takes 54 min more, from then."""
+    return night(
+        (0, truth(50, limit=60)), (100, truth(50, charging=True, limit=60)), (130, truth(soc, limit=60)),
+        (at, truth(soc, limit=100)),
+    )  # fmt: skip
+
+
 def told_ahead(*, soc):
     """At minute 300 the daemon's clock shows 490, past the deadline, and it tells of the next one. The truth goes on."""
 
@@ -113,6 +121,10 @@ def tapering(*kws, soc=77.0):
             ),
             tapering(10, 10, 5),
             id="a-pause-in-between-is-no-late-beginning",
+        ),
+        pytest.param(limit_raised(at=381), limit_raised(at=382), id="its-own-limit-was-raised-too-late"),
+        pytest.param(
+            limit_raised(at=400, soc=57), limit_raised(at=400, soc=58), id="what-its-limit-was-before-is-owed"
         ),
         pytest.param(told_ahead(soc=77), told_ahead(soc=78), id="a-clock-that-ran-ahead-told-of-the-next-one-too-soon"),
         pytest.param(raised(at=300), raised(at=460), id="raised-too-late-to-be-met"),

@@ -51,6 +51,11 @@ class WebhookPath:
         """Return when the path last brought anything; None without a subscription."""
         return self.counters.heard_at if self.status is not None else None
 
+    def clock_stepped(self, now: datetime) -> None:
+        """Count what was heard while the clock ran ahead as heard now, not in the future."""
+        heard_at = self.counters.heard_at
+        self.counters.heard_at = None if heard_at is None else min(heard_at, now)
+
     def exchange(self, wanted: Subscription | None) -> None:
         """Want the subscription with another secret: the next check tells the provider."""
         if wanted != self._wanted:

@@ -97,7 +97,10 @@ class Pulse:
 
     def _stepped(self, line: Event) -> None:
         """Keep the line of a clock that stepped, and have every vehicle read again (S18)."""
+        now = self._loop.stamp().at
         self._waiting.append(line)
+        self._inbound.clock_stepped(now)
+        self._listening_since = min(self._listening_since or now, now)
         self._on_step()
 
     async def write(self, *lines: Event, alerts: Sequence[AlertChange] = ()) -> None:

@@ -101,6 +101,21 @@ def test_t03_what_was_sent_while_the_clock_ran_ahead_is_followed_once_it_is_set_
     perform(story)
 
 
+def test_t03_a_webhook_path_that_falls_silent_once_the_clock_is_set_back_is_told_in_time():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        stage.clock.offset = timedelta(minutes=101)
+        await stage.wait(minutes=10)
+        stage.clock.offset = timedelta(0)
+        await stage.wait(seconds=1)
+        stage.world.faults.add("delivery_drop")
+        await stage.wait(minutes=65)
+        assert len(await stage.alerts("WEBHOOK_SILENT")) == 1
+
+    perform(story, webhooks=True)
+
+
 def test_t03_after_a_small_step_nothing_is_sent_on_what_was_seen_before():
     async def story(stage: Stage) -> None:
         await stage.until("17:00")

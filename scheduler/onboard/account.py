@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 
-from scheduler.core.errors import NotFound, ProviderProtocolError
+from scheduler.core.errors import NotFound, ProviderError, ProviderProtocolError
 from scheduler.core.garage import (
     Account,
     Asked,
@@ -30,7 +31,27 @@ log = structlog.get_logger()
 
 KEPT_FOR = timedelta(minutes=3)
 
+MOST_KEPT = 20_000
+"""Snapshots: whoever may ask may make up users without end."""
+
 _UNPAIRED = Pairing(state=PairState.NOT_LINKED, text="")
+
+
+class _Reading:
+    """The reads of one user's account while somebody waits for them: one at a time, and what the last came to."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.began_ns = -1
+        self.came_to: Account | ProviderError | None = None
+
+    def since(self, asked_ns: int) -> Account | None:
+        """Return what a whole read brought that began after an instant; None without one. Raises ProviderError."""
+        if self.began_ns <= asked_ns:
+            return None
+        if isinstance(self.came_to, ProviderError):
+            raise self.came_to.with_traceback(None)
+        return self.came_to
 
 
 class Accounts:
@@ -43,7 +64,7 @@ class Accounts:
         self._kept: dict[str, Account] = {}
         self._read_at: dict[str, datetime] = {}
         self._chargers: dict[str, ChargerCard] = {}
-        self._reading: dict[str, asyncio.Lock] = {}
+        self._readings: WeakValueDictionary[str, _Reading] = WeakValueDictionary()
         self.on_read: Callable[[Account], Awaitable[None]] | None = None
         """Called with every account that was read."""
 
@@ -79,16 +100,35 @@ class Accounts:
         return {one.id: one.name for one in self._chargers.values()}
 
     async def of(self, user_id: str, *, fresh: bool = False) -> Account:
-        """Return a user's account. Raises ProviderError."""
-        async with self._reading.setdefault(user_id, asyncio.Lock()):
+        """Return a user's account, with `fresh` as it is now. Raises ProviderError.
+
+        All who asked before a read began share what comes of it: reads are paced, and any number may ask.
+        """
+        asked_ns = self._stamp().mono_ns
+        reading = self._readings.setdefault(user_id, _Reading())
+        async with reading.turn:
+            if (shared := reading.since(asked_ns)) is not None:
+                return shared
             kept = self._kept.get(user_id)
             if kept is None or fresh or self._stamp().at - kept.at >= KEPT_FOR:
-                kept = self._kept[user_id] = await self._read(user_id)
-                self._read_at[user_id] = kept.at
-                self._chargers |= {one.id: one for one in kept.chargers}
-                if self.on_read is not None:
-                    await self.on_read(kept)
+                kept = await self._kept_by(reading, user_id)
         return kept
+
+    async def _kept_by(self, reading: "_Reading", user_id: str) -> Account:
+        began_ns = self._stamp().mono_ns
+        try:
+            account = await self._read(user_id)
+        except ProviderError as error:
+            reading.began_ns, reading.came_to = began_ns, error
+            raise
+        reading.began_ns, reading.came_to = began_ns, account
+        self._kept[user_id], self._read_at[user_id] = account, account.at
+        if len(self._kept) > MOST_KEPT:
+            self.forget(next(iter(self._kept)))
+        self._chargers |= {one.id: one for one in account.chargers}
+        if self.on_read is not None:
+            await self.on_read(account)
+        return account
 
     async def _read(self, user_id: str) -> Account:
         try:

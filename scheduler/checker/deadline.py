@@ -212,7 +212,8 @@ def _raised(before: Event | None, need: Event) -> Event:
 def _owed(session: TrueSession, need: Event, charging: Charging, *, eps_pct: float) -> float:
     """Return what the vehicle must have at the deadline [%]: the target, or its own limit where that is less.
 
-    Where either was raised too late to be met, what it was before is owed. A raised limit has to be learned of first.
+    Where either was raised too late to be met, what it was before is owed, and so it is where the vehicle could not be
+    commanded for long enough since its target was raised. A raised limit has to be learned of first.
     """
     deadline = need["deadline"]
     target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
@@ -221,6 +222,9 @@ def _owed(session: TrueSession, need: Event, charging: Charging, *, eps_pct: flo
         span = charging.span(target - eps_pct - session.soc_at(at))
         if before is not None and span is not None and at + span > deadline:
             target = min(target, before)
+    less = need.get("less")
+    if less is not None and less < target and not _had_its_chance(session, need, charging, target, after=need["asked"]):
+        target = less
     return float(target)
 
 
@@ -256,14 +260,14 @@ def _true_lst(session: TrueSession, need: Event, charging: Charging, target: flo
     return int(need["deadline"] if need.get("lst") is None else need["lst"])
 
 
-def _had_its_chance(session: TrueSession, need: Event, charging: Charging, target: float) -> bool:
-    """Return whether the path was up for 45 min on end between the plug-in and the true latest start."""
+def _had_its_chance(session: TrueSession, need: Event, charging: Charging, target: float, *, after: int = 0) -> bool:
+    """Return whether the path was up for 45 min on end from the plug-in, or an instant, to the true latest start."""
     since: int | None = None
     for earlier, later in pairwise(session.truths):
         if not earlier["path"]:
             since = None
             continue
-        since = earlier["t"] if since is None else since
+        since = max(earlier["t"], after) if since is None else since
         long_enough_at = since + HEALTHY_FOR
         if earlier["t"] <= long_enough_at <= later["t"]:
             return long_enough_at <= _true_lst(session, need, charging, target, at=long_enough_at)

@@ -36,13 +36,13 @@ CHARGED = [(390, truth(50, charging=True)), (480, truth(80))]
 DOWN = (0.5, truth(50, path=False))
 
 
-def raised(*, at, soc=80):
+def raised(*changes, at, soc=80):
     """80 % are reached; then 95 % are asked for, which takes 45 min, and needs told later say the same."""
 
     def need(journal):
         return journal.need(target=95, deadline=minute(480))
 
-    return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need))
+    return night((100, truth(50, charging=True)), (190, truth(soc)), (at, need), (at + 10, need), *changes)
 
 
 def limit_raised(*, at, soc=60):
@@ -128,6 +128,11 @@ def tapering(*kws, soc=77.0):
         ),
         pytest.param(told_ahead(soc=77), told_ahead(soc=78), id="a-clock-that-ran-ahead-told-of-the-next-one-too-soon"),
         pytest.param(raised(at=300), raised(at=460), id="raised-too-late-to-be-met"),
+        pytest.param(
+            raised((250, truth(80, path=False)), (390, truth(80)), at=300),
+            raised((250, truth(80, path=False)), (391, truth(80)), at=300),
+            id="raised-while-no-command-could-be-sent",
+        ),
         pytest.param(raised(at=460, soc=77), raised(at=460, soc=78), id="what-it-was-before-is-owed"),
         pytest.param(night(), night((60, lambda j: j.ovr("hold"))), id="the-user-holds"),
         pytest.param(

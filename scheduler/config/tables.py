@@ -260,12 +260,24 @@ def _is_mail(text: str) -> bool:
     return re.fullmatch(r"[^@<>,;:\"()]+@[^@<>,;:\"()]+", text) is not None and text.isascii()
 
 
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
 class PolicyTable(Table):
     """`[[home.policy]]`: a policy; all other keys are its settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said(cls, table: Any) -> Any:
+        """Leave out what is null, which only JSON can say: it is not said, as in a TOML file."""
+        return _without_nulls(table)
 
 
 class VehicleTable(Table):

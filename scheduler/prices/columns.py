@@ -35,6 +35,8 @@ class Columns:
             if (expression := getattr(self, name)) or name != "end":
                 try:
                     jmespath.compile(expression)
+                except RecursionError:
+                    raise ValueError(f"{name} is nested too deeply to be a JMESPath expression") from None
                 except JMESPathError as error:
                     raise ValueError(f"{name} is no JMESPath expression: {expression!r}") from error
 
@@ -68,5 +70,5 @@ class Columns:
         expression = getattr(self, name)
         try:
             return jmespath.search(expression, place)
-        except (JMESPathError, *_FROM_FUNCTIONS) as error:
+        except (JMESPathError, RecursionError, *_FROM_FUNCTIONS) as error:
             raise PricesUnavailable(f"{name}: {expression!r} does not fit the answer") from error

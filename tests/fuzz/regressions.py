@@ -59,6 +59,10 @@ REGRESSIONS: tuple[tuple[str, bytes], ...] = (
     # A latitude of hundreds of digits: it could not be written into the sentence that refuses it.
     ("configuration", b"[[home]]\nlongitude = 1\nlatitude = " + b"9" * 400),
     ("home-table", b'{"longitude":1,"latitude":' + b"9" * 400 + b"}"),
+    # An expression nested beyond what its parser can follow.
+    ("configuration", b'[[prices]]\nname = "a"\nsource = "url"\nurl = "https://x.test"\nrows = "@"\nstart = "a"\nprice = "' + b"[" * 2000 + b'"'),
+    # A setting that is null, which a file cannot say.
+    ("home-table", b'{"id":"h","user_id":"u","timezone":"Europe/Oslo","location_id":"l","vehicle":[{"id":"v","capacity_kwh":60,"charge_power_kw":11}],"policy":[{"name":"ready-by","at":"07:30","soc_pct":null}]}'),
     # The name of a time zone of a thousand parts: the search for it went too deep.
     ("calendar", b"BEGIN:VCALENDAR\r\nX-WR-TIMEZONE:" + b"a." * 2000 + b"\r\nEND:VCALENDAR\r\n"),
     # Bodies of requests: nested without end, in a charset that nobody knows, and not compressed as they say.

@@ -60,9 +60,9 @@ REGRESSIONS: tuple[tuple[str, bytes], ...] = (
     ("configuration", b"[[home]]\nlongitude = 1\nlatitude = " + b"9" * 400),
     ("home-table", b'{"longitude":1,"latitude":' + b"9" * 400 + b"}"),
     # An expression nested beyond what its parser can follow.
-    ("configuration", b'[[prices]]\nname = "a"\nsource = "url"\nurl = "https://x.test"\nrows = "@"\nstart = "a"\nprice = "' + b"[" * 2000 + b'"'),
+    ("configuration", b'[[prices]]\nname = "a"\nsource = "url"\nurl = "https://x.test/{date}"\nrows = "@"\nstart = "a"\nunit = "EUR/MWh"\ncurrency = "EUR"\nprice = "' + b"[" * 2000 + b'"'),
     # A setting that is null, which a file cannot say.
-    ("home-table", b'{"id":"h","user_id":"u","timezone":"Europe/Oslo","location_id":"l","vehicle":[{"id":"v","capacity_kwh":60,"charge_power_kw":11}],"policy":[{"name":"ready-by","at":"07:30","soc_pct":null}]}'),
+    ("home-table", b'{"id":"hytta","user_id":"u","max_kw":11.0,"location_id":"l","charger_ids":["c"],"timezone":"Europe/Oslo","vehicle":[{"id":"v9","capacity_kwh":60.0}],"policy":[{"name":"ready-by","at":"07:30","soc_pct":null}]}'),
     # The name of a time zone of a thousand parts: the search for it went too deep.
     ("calendar", b"BEGIN:VCALENDAR\r\nX-WR-TIMEZONE:" + b"a." * 2000 + b"\r\nEND:VCALENDAR\r\n"),
     # Bodies of requests: nested without end, in a charset that nobody knows, and not compressed as they say.

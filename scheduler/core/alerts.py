@@ -156,7 +156,7 @@ def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Ite
         text = f"The car stopped at {charge.low_pct:.0f} %" if stopped else f"The car will stop at {own_limit(now):g} %"
         yield AlertWish(code="COMPLETE_BELOW_TARGET", text=f"{text}: raise the limit in the car.", severity="info")
     met_pct = max((n.soc_pct for n in plan.needs if n.soc_pct is not None and n.energy_kwh <= ENOUGH_KWH), default=0.0)
-    held = charge.frozen and wanted.desired is not Desired.CHARGE
+    held = charge.frozen and wanted.rests_on == "target"
     if held and (charge.low_pct or 0.0) < min(met_pct, own_limit(now)) - now.limits.eps_soc:
         text = f"The car still reports {charge.low_pct:.0f} %, yet it has taken what {charge.high_pct:.0f} % needs"
         yield AlertWish(code="SOC_FROZEN", text=f"{text}: look in the car; if it is not so, override charge.")

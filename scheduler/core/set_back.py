@@ -45,7 +45,7 @@ class _SetBack:
             observation=self._observation(state.observation),
             command=state.command and self._command(state.command),
             recent=tuple(self._command(command) for command in state.recent),
-            session=session and self._session(session, waits=self._waits(state)),
+            session=session and self._session(session, moved=self._moved(state)),
             voiced=tuple(
                 replace(one, told_at=self._past(one.told_at), gone_at=self._of(one.gone_at)) for one in state.voiced
             ),
@@ -53,10 +53,10 @@ class _SetBack:
             credentials_lost_at=self._of(state.credentials_lost_at),
         )
 
-    def _waits(self, state: VehicleState) -> bool:
-        """Tell whether the back-off was counted from an instant that lies ahead: from the end of the last command."""
+    def _moved(self, state: VehicleState) -> timedelta:
+        """Return by how much the end of the last command moves: the back-off was counted from it."""
         last = state.recent[-1].ended_at if state.recent else None
-        return last is not None and last > self._at
+        return AT_ONCE if last is None else last - self._past(last)
 
     def _observation(self, seen: Observation) -> Observation:
         return replace(
@@ -66,14 +66,14 @@ class _SetBack:
             place_since=self._of(seen.place_since),
         )
 
-    def _session(self, session: Session, *, waits: bool) -> Session:
+    def _session(self, session: Session, *, moved: timedelta) -> Session:
         retry_at = session.retry_at
         return replace(
             session,
             opened_at=self._past(session.opened_at),
             unplugged_since=self._of(session.unplugged_since),
             stopped_at=self._of(session.stopped_at),
-            retry_at=retry_at - self._by if retry_at is not None and waits else retry_at,
+            retry_at=None if retry_at is None else retry_at - moved,
         )
 
     def _command(self, command: Command) -> Command:

@@ -55,6 +55,7 @@ def test_what_was_noted_ahead_is_dated_when_it_was():
 def test_after_a_restart_what_lies_ahead_counts_as_of_now():
     state = set_back(ahead(waiting()), at=NOW)
     assert {state.command.sent_at, state.session.opened_at, state.refreshed_at} == {NOW}
+    assert state.session.retry_at == NOW + 5 * MIN  # as long as it was to be after the command's end
 
 
 def test_what_lies_in_the_past_or_is_meant_to_lie_ahead_stays():

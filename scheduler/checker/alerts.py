@@ -16,8 +16,8 @@ AWAKE = 10 * MINUTE
 ON_RECORD = frozenset({"DEADLINE_AT_RISK", "COMPLETE_BELOW_TARGET"})
 """Alerts that record a miss."""
 
-SEEMING = frozenset({"SOC_FROZEN"})
-"""Alerts that say why the readings show a miss where there may be none."""
+EXPLAINED = ON_RECORD | {"SOC_FROZEN"}
+"""Alerts that record a miss, or say why the readings show one where there may be none."""
 
 
 class ToldInTime(Rule):
@@ -100,7 +100,7 @@ class Missed(Rule):
         elif event["k"] in {"PLUG", "OVR"}:
             for kept in (self._needs, self._missed, self._records):
                 kept.pop(vehicle_id, None)
-        elif event["k"] == "ALERT" and event["code"] in ON_RECORD | SEEMING and event.get("op") != "cleared":
+        elif event["k"] == "ALERT" and event["code"] in EXPLAINED and event.get("op") != "cleared":
             self._records[vehicle_id] = event
             self._missed.pop(vehicle_id, None)
         elif event["k"] == "NEED" and event.get("target") is not None:
@@ -120,7 +120,7 @@ class Missed(Rule):
         vehicle = record.vehicle(reading["v"])
         ours = record.why_no_command(vehicle) is None and vehicle.will(reading["t"]) in (None, "ready-by")
         ours = ours and why_not_home(vehicle, record) is None
-        told = reading["v"] in self._records or record.present.alerted(reading["v"], ON_RECORD | SEEMING) is not None
+        told = reading["v"] in self._records or record.present.alerted(reading["v"], EXPLAINED) is not None
         late = read_at - need["deadline"] > FUTURE_LIMIT + 30 * MINUTE
         if ours and not told and not late and soc < need["target"] - record.params["eps_soc"]:
             self._missed[reading["v"]] = reading

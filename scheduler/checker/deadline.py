@@ -212,17 +212,15 @@ def _raised(before: Event | None, need: Event) -> Event:
 def _owed(session: TrueSession, need: Event, charging: Charging, *, eps_pct: float) -> float:
     """Return what the vehicle must have at the deadline [%]: the target, or its own limit where that is less.
 
-    Where either was raised too late to be met, what it was before is owed, and so it is where the vehicle could not be
-    commanded for long enough since its target was raised. A raised limit has to be learned of first.
+    Where either was raised too late to be met, what it was before is owed: a target that was raised, where the vehicle
+    could not be commanded for long enough since; a limit, which has to be learned of first, where too little was left.
     """
-    deadline = need["deadline"]
+    deadline, less = need["deadline"], need.get("less")
     target = need["target"] if charging.limit_pct is None else min(need["target"], charging.limit_pct)
-    rises = [(need["asked"], need.get("less")), *session.limits_raised(until=deadline)]
-    for at, before in rises:
-        span = charging.span(target - eps_pct - session.soc_at(at))
-        if before is not None and span is not None and at + span > deadline:
+    for usable_at, before in session.limits_raised(until=deadline):
+        span = charging.span(target - eps_pct - session.soc_at(usable_at))
+        if span is not None and usable_at + span > deadline:
             target = min(target, before)
-    less = need.get("less")
     if less is not None and less < target and not _had_its_chance(session, need, charging, target, after=need["asked"]):
         target = less
     return float(target)

@@ -45,7 +45,8 @@ def test_a_home_is_made_after_its_doubts_and_changed_afterwards(look):
             "Latitude 10.75 and longitude 59.91 look exchanged"
         )
         page.get_by_label("Name").focus()
-        page.keyboard.press("Enter")  # is no yes
+        with page.expect_navigation():  # the page before it says the same
+            page.keyboard.press("Enter")  # is no yes
         playwright.expect(page.get_by_role("alert")).to_contain_text("Look at this first")
         person.look("doubt")
         assert asked_for(daemon, "place") == []

@@ -100,14 +100,22 @@ class Missed(Rule):
         elif event["k"] in {"PLUG", "OVR"}:
             for kept in (self._needs, self._missed, self._records):
                 kept.pop(vehicle_id, None)
-        elif event["k"] == "ALERT" and event["code"] in EXPLAINED and event.get("op") != "cleared":
-            self._records[vehicle_id] = event
-            self._missed.pop(vehicle_id, None)
+        elif event["k"] == "ALERT" and event["code"] in EXPLAINED:
+            self._follow_record(event)
         elif event["k"] == "NEED" and event.get("target") is not None:
             deadline = event.get("deadline")
             passed = self._needs.get(vehicle_id)
             if deadline is not None and (passed is None or event["t"] < passed["deadline"]):
                 self._needs[vehicle_id] = event
+
+    def _follow_record(self, alert: Event) -> None:
+        """Take an alert: the record of a miss stays when it is cleared, an explanation ends with it."""
+        cleared = alert.get("op") == "cleared"
+        if not cleared:
+            self._records[alert["v"]] = alert
+            self._missed.pop(alert["v"], None)
+        elif alert["code"] not in ON_RECORD and self._records.get(alert["v"], alert)["code"] == alert["code"]:
+            self._records.pop(alert["v"], None)
 
     def _read(self, reading: Event, record: Record) -> None:
         need, soc = self._needs.get(reading["v"]), reading.get("soc")

@@ -55,7 +55,8 @@ class Charging:
 class TrueSession:
     """A true plug session at home: its `truths` in order, the first being the plug-in, and what was `sent` in it.
 
-    Of a command sent the intent is kept, with the `t` of its sending.
+    Of a command sent the intent is kept, with the `t` of its sending. `next_start` is when the last plan told while the
+    command path was up meant to charge.
     """
 
     truths: list[Event]
@@ -65,6 +66,7 @@ class TrueSession:
     due: list[Event] = field(default_factory=list)
     sent: list[Event] = field(default_factory=list)
     alerts: list[int] = field(default_factory=list)
+    next_start: int | None = None
 
     def soc_at(self, at: int) -> float:
         """Return the true state of charge at an instant [%], linear between truths, level outside them."""
@@ -93,14 +95,16 @@ class TrueSession:
     def gained_last(self, span: int, *, until: int) -> float | None:
         """Return what the last span [ns] until an instant gave [points], where no later one could have given more.
 
-        That is so where the vehicle charged on end once it had begun, and took less and less: begun by that span
-        sooner, it would have gone through the same powers sooner, and on with what is left of the last. Else None.
+        That is so where the vehicle charged on end once it had begun, and took less and less of a supply that stayed
+        the same: begun by that span sooner, it would have gone through the same powers sooner, and on with what is left
+        of the last. Else None.
         """
         truths = [truth for truth in self.truths if truth["t"] < until]
         while truths and not truths[0]["charging"]:
             truths.pop(0)
         powers: list[float] = [truth["kw"] for truth in truths if truth["charging"] and truth.get("kw") is not None]
-        if not powers or len(powers) < len(truths):
+        supplies = {truth.get("kw_max") for truth in truths}
+        if not powers or len(powers) < len(truths) or len(supplies) > 1:
             return None
         falling = powers[-1] < powers[0] and all(later <= one for one, later in pairwise(powers))
         if not falling or span > until - truths[0]["t"]:
@@ -120,7 +124,7 @@ class Deadline(Rule):
 
     code = "L1"
     judges = kinds("TRUTH")
-    learns = kinds("CONF NEED OVR SEND ALERT MODE TRUTH PLUG")
+    learns = kinds("CONF NEED PLAN OVR SEND ALERT MODE TRUTH PLUG")
 
     def __init__(self) -> None:
         self._sessions: dict[str, TrueSession] = {}
@@ -153,6 +157,8 @@ class Deadline(Rule):
         match event["k"]:
             case "NEED":
                 _follow_need(followed, event)
+            case "PLAN" if event["slots"] and followed.truths[-1]["path"]:
+                followed.next_start = event["slots"][0][0]
             case "OVR":
                 followed.owner_acted = True
             case "SEND":
@@ -293,8 +299,13 @@ def _own_stop(session: TrueSession, deadline: int) -> Event | None:
 
 
 def _is_told_outage(session: TrueSession, stop: Event, need: Event, charging: Charging, target: float) -> bool:
-    """Return whether the path was down from before the planned resume until after the latest start, and it was told."""
+    """Return whether the path was down from before the planned resume until after the latest start, and it was told.
+
+    A STOP at the target plans no resume: where the target was raised since, the plan made for that does.
+    """
     resume = stop.get("resume")
+    if resume is None and need["asked"] > stop["t"]:
+        resume = session.next_start
     if resume is None or not any(at < need["deadline"] for at in session.alerts):
         return False
     lst = _true_lst(session, need, charging, target, at=resume)

@@ -66,7 +66,10 @@ class Progress(Rule):
 
 
 class Inbound(Rule):
-    """Once no webhook arrives, every vehicle is read by polling, and that is told once."""
+    """Once no webhook arrives, every vehicle is read by polling, and that is told once.
+
+    Where the provider does not answer, which the truth tells, or else an alert in time, it begins anew.
+    """
 
     code = "L8"
     judges = kinds("TICK")
@@ -88,10 +91,14 @@ class Inbound(Rule):
             self._silent = event
             return
         for vehicle_id in sorted(record.configured()):
-            last = self._read.get(vehicle_id, self._silent)
+            truth = record.present.truths.get(vehicle_id)
+            if truth is not None and not truth["path"]:
+                self._read[vehicle_id] = event
+                continue
+            last, late = self._read.get(vehicle_id, self._silent), TOLD_DOWN if truth is None else BACK_WITHIN
             gone = record.present.alerted(vehicle_id, {"GONE"}) is not None
             free = record.present.free_to_read(event) > BACK_WITHIN
-            if free and not gone and elapsed(last, event) > FULL_POLLING + BACK_WITHIN:
+            if free and not gone and elapsed(last, event) > FULL_POLLING + late:
                 self._read[vehicle_id] = event
                 text = f"not read for {elapsed(last, event) / MINUTE:.0f} min, and no webhook arrives"
                 yield Violation(rule=self.code, seq=int(event["seq"]), vehicle=vehicle_id, text=text)

@@ -78,7 +78,7 @@ def expire(
         since = at - session.unplugged_since
         if elsewhere or (since >= limits.t_unplug and (_confirmed(state, session) or since >= UNCONFIRMED)):
             events.append({"k": "PLUG", "op": "out"})
-            if override is not None and override.set_at < session.unplugged_since:
+            if override is not None and _was_before(override, session.unplugged_since, at):
                 events.append({"k": "OVR", "op": "clear", "will": override.will, "from": Hand.CAR, "until": None})
                 state = replace(state, override=None)
             return _closed(state, session), session, events
@@ -86,6 +86,11 @@ def expire(
         events.append({"k": "OVR", "op": "clear", "will": override.will, "from": override.by, "until": None})
         state = replace(state, override=None)
     return state, None, events
+
+
+def _was_before(override: Override, unplugged_since: datetime, at: datetime) -> bool:
+    """Tell whether a wish is of the time before the unplug. One of the future was made while the clock ran ahead."""
+    return override.set_at < unplugged_since or override.set_at > at
 
 
 def _confirmed(state: VehicleState, session: Session) -> bool:

@@ -1,21 +1,28 @@
-"""A wall clock that was set back: what happened while it ran ahead did not happen in the future (fault T03)."""
+"""A wall clock that stepped: what was noted by the clock that was wrong is dated when it was (fault T03)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from scheduler.core.command import Command
 from scheduler.core.model import Session, VehicleState
-from scheduler.core.observation import Observation
+from scheduler.core.observation import Observation, Stamp
 
 AT_ONCE = timedelta(0)
+
+SLIGHT = timedelta(seconds=30)
+"""What lies no further ahead was noted just before the clock was set back, not while it ran ahead."""
+
+EXACT = timedelta(seconds=1)
+"""The two clocks date a command alike to within this."""
 
 
 def set_back(state: VehicleState, *, at: datetime, by: timedelta = AT_ONCE) -> VehicleState:
     """Return the state with every instant that we noted ourselves, and that now lies ahead, where it belongs.
 
-    Source times are of the provider's clock and stay, and so do the times of plans, and of wishes, whose records go by
-    them. After a restart, or where the clock went back by less than it had run ahead, all that is known is that what
-    happened is past: it counts as of now.
+    Source times are of the provider's clock and stay, and so do the times of plans, and of wishes and alerts, whose
+    records go by them. After a restart, or where the clock went back by less than it had run ahead, all that is known
+    is that what happened is past: it counts as of now.
 
     Args:
         state: as it was kept.
@@ -24,6 +31,63 @@ def set_back(state: VehicleState, *, at: datetime, by: timedelta = AT_ONCE) -> V
     """
     after = _SetBack(at, by).state(state)
     return state if after == state else replace(after, price_key="")  # PRICE told of what was still to come then
+
+
+def set_right(state: VehicleState, *, now: Stamp, within: timedelta) -> VehicleState:
+    """Return the state with the commands of this run dated by the monotonic clock, which does not step.
+
+    For a wall clock that was set back wrongly and is right again: what was sent in between, or was moved then, is dated
+    too early, and would be too old for its effect to be seen as its own.
+
+    Args:
+        state: as it was kept.
+        now: on both clocks.
+        within: how old a command may be and still matter; an older one stays as it is.
+    """
+    shifts = {command.id: _late(command, now, within) for command in (*state.recent, state.command) if command}
+    if not any(shifts.values()):
+        return state
+
+    def right(command: Command) -> Command:
+        shift = shifts[command.id]
+        return _dated(command, lambda instant: min(instant + shift, now.at)) if shift else command
+
+    session, last = state.session, state.recent[-1] if state.recent else None
+    if session is not None and session.retry_at is not None and last is not None:
+        session = replace(session, retry_at=session.retry_at + shifts[last.id])  # the back-off was counted from its end
+    return replace(
+        state,
+        command=state.command and right(state.command),
+        recent=tuple(right(command) for command in state.recent),
+        session=session,
+    )
+
+
+def _late(command: Command, now: Stamp, within: timedelta) -> timedelta:
+    """Return by how much later than noted a command of this run was sent; nothing for others, and for old ones."""
+    if command.epoch != now.run or command.sent_ns is None:
+        return AT_ONCE
+    age = timedelta(microseconds=(now.mono_ns - command.sent_ns) // 1000)
+    late = now.at - age - command.sent_at
+    return late if age <= within and late > EXACT else AT_ONCE
+
+
+def _dated(command: Command, moved: Callable[[datetime], datetime]) -> Command:
+    """Return the command with every instant of it moved."""
+
+    def of(instant: datetime | None) -> datetime | None:
+        return None if instant is None else moved(instant)
+
+    return replace(
+        command,
+        sent_at=moved(command.sent_at),
+        answered_at=of(command.answered_at),
+        ambiguous_at=of(command.ambiguous_at),
+        confirmed_at=of(command.confirmed_at),
+        recall_at=of(command.recall_at),
+        looked_at=of(command.looked_at),
+        ended_at=of(command.ended_at),
+    )
 
 
 class _SetBack:
@@ -36,19 +100,20 @@ class _SetBack:
         return None if instant is None else self._past(instant)
 
     def _past(self, instant: datetime) -> datetime:
-        return instant if instant <= self._at else min(instant - self._by, self._at)
+        ahead = instant - self._at
+        if ahead <= AT_ONCE:
+            return instant
+        return self._at if ahead <= SLIGHT else min(instant - self._by, self._at)
 
     def state(self, state: VehicleState) -> VehicleState:
         session = state.session
         return replace(
             state,
             observation=self._observation(state.observation),
-            command=state.command and self._command(state.command),
-            recent=tuple(self._command(command) for command in state.recent),
+            command=state.command and _dated(state.command, self._past),
+            recent=tuple(_dated(command, self._past) for command in state.recent),
             session=session and self._session(session, moved=self._moved(state)),
-            voiced=tuple(
-                replace(one, told_at=self._past(one.told_at), gone_at=self._of(one.gone_at)) for one in state.voiced
-            ),
+            voiced=tuple(replace(one, gone_at=self._of(one.gone_at)) for one in state.voiced),
             refreshed_at=self._of(state.refreshed_at),
             credentials_lost_at=self._of(state.credentials_lost_at),
         )
@@ -74,16 +139,4 @@ class _SetBack:
             unplugged_since=self._of(session.unplugged_since),
             stopped_at=self._of(session.stopped_at),
             retry_at=None if retry_at is None else retry_at - moved,
-        )
-
-    def _command(self, command: Command) -> Command:
-        return replace(
-            command,
-            sent_at=self._past(command.sent_at),
-            answered_at=self._of(command.answered_at),
-            ambiguous_at=self._of(command.ambiguous_at),
-            confirmed_at=self._of(command.confirmed_at),
-            recall_at=self._of(command.recall_at),
-            looked_at=self._of(command.looked_at),
-            ended_at=self._of(command.ended_at),
         )

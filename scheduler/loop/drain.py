@@ -24,7 +24,7 @@ from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.keys import decision_key, stands
 from scheduler.core.model import Decision, Home, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
-from scheduler.core.set_back import set_back
+from scheduler.core.set_back import set_back, set_right
 from scheduler.core.settling import Settled, settle
 from scheduler.core.timeline import EPOCH
 from scheduler.loop.acts import Acts, Step, no_step
@@ -99,6 +99,8 @@ class Loop:
         self._stepped_at_ns = -1
         self._ran_ahead: tuple[datetime, timedelta] | None = None  # how far the wall clock had come, and was set back
         self._origin: timedelta | None = None
+        self._off = timedelta(0)  # by how much the wall clock has stepped in this run, all in all
+        self._righted_until_ns = -1
         self.on_stepped: Callable[[Event], None] = lambda _: None
 
     def stamp(self) -> Stamp:
@@ -149,8 +151,11 @@ class Loop:
             return None
         self._stepped_at_ns = now.mono_ns
         moved = origin - before
+        was_behind, self._off = self._off < -STEP_MAX, self._off + moved
         if moved < timedelta(0):
             self._ran_ahead = now.at - moved, -moved
+        elif was_behind and abs(self._off) <= STEP_MAX:
+            self._righted_until_ns = now.mono_ns + self._matters_for() // timedelta(microseconds=1) * 1000
         log.warning("clock.stepped", seconds=moved.total_seconds())
         return {"k": "CLOCK", "st": "stepped", "d": moved // timedelta(microseconds=1) * 1000}
 
@@ -239,10 +244,14 @@ class Loop:
         )
 
     def _dated(self, kept: Versioned, now: Stamp) -> Versioned:
-        """Return the state with what was noted while the wall clock ran ahead where it belongs.
+        """Return the state with what was noted by a wall clock that was wrong where it belongs.
 
-        Asked at every turn until the clock is there again: one may have been under way when it was set back.
+        Asked at every turn until the clock is there again, or no command is that old: a turn may have been under way
+        when it stepped.
         """
+        if now.mono_ns <= self._righted_until_ns:
+            righted = set_right(kept.state, now=now, within=self._matters_for())
+            kept = Versioned(state=righted, version=kept.version)
         if self._ran_ahead is None:
             return kept
         ahead_until, by = self._ran_ahead
@@ -250,6 +259,10 @@ class Loop:
             self._ran_ahead = None
             return kept
         return Versioned(state=set_back(kept.state, at=now.at, by=by), version=kept.version)
+
+    def _matters_for(self) -> timedelta:
+        """Return for how long it matters when a command was sent: until then its effect is seen as its own."""
+        return self.world.limits.t_verify
 
     def _standing(self, home: Home, version: int, observed: Observed, before: Situation, decision: Decision) -> Turn:
         """Return a turn in which nothing but time has passed: what was seen is kept, what was decided stands."""

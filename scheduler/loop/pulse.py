@@ -92,7 +92,7 @@ class Pulse:
         except StoreError as error:
             self._loop.unkept("tick", error)
             self._loop.unkept_since = since or self._loop.unkept_since
-            self._waiting = lines
+            self._waiting = [*lines, *self._waiting]  # others may have come in the meantime
         self.last = self._loop.stamp()
 
     def _stepped(self, line: Event) -> None:

@@ -101,6 +101,31 @@ def test_t03_what_was_sent_while_the_clock_ran_ahead_is_followed_once_it_is_set_
     perform(story)
 
 
+def test_t03_what_was_under_way_when_the_clock_was_wrongly_set_back_is_followed_once_it_is_right():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        stage.plug_in()
+        await stage.until("20:00")
+        for will, action in ((Will.CHARGE, Action.START), (Will.HOLD, Action.STOP)):
+            wished_at = stage.now()
+            await stage.wish(will)
+            while not [c for c in await stage.commands(action) if c.sent_at >= wished_at]:
+                await stage.wait(seconds=1)
+            sent_at = (await stage.commands(action))[-1].sent_at
+            stage.clock.offset = timedelta(minutes=-101)
+            stage.app.engine.poke(stage.app.loop.wake([stage.car.id]))
+            await stage.wait(seconds=1)
+            stage.clock.offset = timedelta(0)
+            await stage.wait(minutes=20)
+            sent = (await stage.commands(action))[-1]
+            assert sent.verified, action
+            assert abs(sent.sent_at - sent_at) < timedelta(seconds=2)
+        assert stage.car.charging is False
+        assert [line for line in await stage.journal("OVR") if line["from"] == "unknown"] == []
+
+    perform(story)
+
+
 def test_t03_a_webhook_path_that_falls_silent_once_the_clock_is_set_back_is_told_in_time():
     async def story(stage: Stage) -> None:
         await stage.until("17:00")

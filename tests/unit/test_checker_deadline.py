@@ -62,12 +62,12 @@ def told_ahead(*, soc):
     return night((300, truth(50, charging=True)), (300, ahead), (310, truth(52, charging=True)), (480, truth(soc)))
 
 
-def tapering(*kws, soc=77.0):
+def tapering(*kws, soc=77.0, kw_max=(10, 10, 10)):
     """Charging from half an hour after the plug-in until past the deadline, at powers that last as long as each other."""
     return night(
-        (30, truth(50, charging=True, kw=kws[0])),
-        (180, truth(65, charging=True, kw=kws[1])),
-        (330, truth(74, charging=True, kw=kws[2])),
+        (30, truth(50, charging=True, kw=kws[0], kw_max=kw_max[0])),
+        (180, truth(65, charging=True, kw=kws[1], kw_max=kw_max[1])),
+        (330, truth(74, charging=True, kw=kws[2], kw_max=kw_max[2])),
         (480, truth(soc)),
     )
 
@@ -111,6 +111,9 @@ def tapering(*kws, soc=77.0):
         pytest.param(tapering(10, None, 5), tapering(10, 10, 5), id="a-power-that-is-not-told-may-have-risen"),
         pytest.param(
             tapering(10, 10, 10), tapering(10, 10, 5), id="a-power-that-never-fell-may-be-a-neighbour's-doing"
+        ),
+        pytest.param(
+            tapering(10, 10, 5, kw_max=(10, 10, 5)), tapering(10, 10, 5), id="a-supply-that-was-cut-is-no-taper"
         ),
         pytest.param(
             night(
@@ -215,6 +218,22 @@ class TestOwnStop:
     def test_it_is_not_excused_if_the_path_came_back_in_time(self):
         assert self.stopped((250, warn), back=410).rules() == {"L1b"}
         assert self.stopped((250, warn), back=430).rules() == set()  # 60 %: the true latest start is minute 420
+
+    def raised_after_the_target(self, *changes, first=250, told=True):
+        """Stopped by us at the target; then a higher one is planned to be reached from a minute on. The path fails."""
+        return night(
+            (5, truth(50, charging=True)), (100, lambda j: j.obs().prices((0, 1440)).stop(why="target", resume=None)),
+            (101, truth(80, cause="command")), (116, truth(80)),
+            (150, lambda j: j.need(target=95, deadline=minute(480)).plan((first, first + 45))),
+            (220, truth(80, path=False, cause="path")), (300, lambda j: j.plan((310, 355))),
+            *(((290, warn),) if told else ()), *changes,
+        )  # fmt: skip
+
+    def test_a_target_raised_after_it_is_planned_anew(self):
+        assert self.raised_after_the_target().rules() == set()
+        assert self.raised_after_the_target(told=False).rules() == {"L1b"}
+        assert self.raised_after_the_target(first=200).rules() == {"L1b"}  # the path was up when it was to go on
+        assert self.raised_after_the_target((434, truth(80, cause="path"))).rules() == {"L1b"}
 
     def test_it_is_excused_if_the_target_was_out_of_reach_from_the_plug_in(self):
         assert night((1, own_stop), deadline=84).rules() == {"L1b"}  # 28 points at 10 kW take 84 min

@@ -22,6 +22,11 @@ def silent(journal):
     return journal.obs("other", chg=None).at(1).alert("WEBHOOK_SILENT", v=None)
 
 
+def unanswered(journal):
+    """It has been so for long enough; the other vehicle is not read from minute 20 on."""
+    return silent(journal).ticks(40, **IDLE)
+
+
 def polled(journal, until, **seen):
     """The car is read every five minutes, the other every fifteen."""
     while journal._now < until:
@@ -109,6 +114,15 @@ def refreshed(journal, *minutes, desired="hold", **seen):
         pytest.param(
             "L8", lambda j: silent(j).ticks(60, **IDLE), lambda j: silent(j).alert("PROVIDER_DOWN", v=None).ticks(60),
             id="nobody-answers",
+        ),
+        pytest.param(
+            "L8", lambda j: unanswered(j).ticks(48, **IDLE), lambda j: unanswered(j).ticks(47, **IDLE),
+            id="that-nobody-answers-is-told-eight-minutes-later",
+        ),
+        pytest.param(
+            "L8", lambda j: unanswered(j.truth(50, v="other")).ticks(42, **IDLE),
+            lambda j: unanswered(j.truth(50, v="other")).truth(50, v="other", path=False).ticks(47, **IDLE),
+            id="that-nobody-answers-the-truth-tells-at-once",
         ),
         pytest.param(
             "L8", lambda j: silent(j).ticks(60, **IDLE),

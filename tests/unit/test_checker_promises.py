@@ -164,6 +164,11 @@ def sent_ahead(journal, *, age):
             "L5", passed, lambda j: passed(j, until=20).alert("COMPLETE_BELOW_TARGET").ticks(40), id="the-car's-own-limit"
         ),
         pytest.param("L5", passed, lambda j: passed(j.at(1).alert("SOC_FROZEN")), id="the-readings-stand-still"),
+        pytest.param(
+            "L5", lambda j: passed(j.at(1).alert("SOC_FROZEN").at(2).alert("SOC_FROZEN", "cleared")),
+            lambda j: passed(j.at(1).alert("DEADLINE_AT_RISK").at(2).alert("DEADLINE_AT_RISK", "cleared")),
+            id="what-explained-it-is-over",
+        ),
         pytest.param("L5", passed, lambda j: passed(j, until=20).ovr("hold").ticks(40), id="a-person-decides-otherwise"),
         pytest.param("L5", passed, lambda j: passed(j.obs(loc="office")), id="plugged-in-elsewhere"),
         pytest.param("L9", past, lambda j: past(j, soc=78), id="a-stop-below-the-target"),

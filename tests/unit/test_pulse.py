@@ -222,3 +222,19 @@ async def test_a_turn_that_was_not_kept_between_two_beats_is_told(cramped):
     cramped.loop.durable = True
     await cramped.live(3)
     assert await spans(cramped) == [("STORE_TROUBLE", 1, 2)]
+
+
+async def test_a_line_that_comes_while_the_store_fails_is_kept_with_those_it_did_not_keep(heart, monkeypatch):
+    commit = heart.store.commit
+
+    async def failing(_batch):
+        heart.pulse.remember({"k": "NOTE", "code": "later"})
+        raise StoreError("full")
+
+    heart.pulse.remember({"k": "NOTE", "code": "sooner"})
+    monkeypatch.setattr(heart.store, "commit", failing)
+    await heart.live(1)
+    monkeypatch.setattr(heart.store, "commit", commit)
+    await heart.live(1)
+    noted = [line for line in await heart.store.journal(limit=9) if line["k"] == "NOTE"]
+    assert [line["code"] for line in noted] == ["sooner", "later"]

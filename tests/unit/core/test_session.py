@@ -136,6 +136,19 @@ def test_an_override_ends_with_the_session():
     assert [e["op"] for e in story.events if e["k"] == "OVR"] == ["clear"]
 
 
+def test_a_wish_made_while_the_clock_ran_ahead_ends_with_the_session_too():
+    wish = Override(will=Will.HOLD, by=Hand.CLI, set_at=T0 + 60 * MIN)
+    story = Story().says(0, Delivery.STOPPED).hears(1, wish).says(10, Delivery.UNPLUGGED).says(11, Delivery.UNPLUGGED)
+    assert story.will is Will.HOLD
+    assert story.hears(16).will is None
+
+
+def test_a_wish_for_the_next_session_outlasts_this_one():
+    story = Story().says(0, Delivery.STOPPED).says(10, Delivery.UNPLUGGED).says(11, Delivery.UNPLUGGED)
+    wish = Override(will=Will.HOLD, by=Hand.CLI, set_at=T0 + 12 * MIN)
+    assert story.hears(12, wish).hears(16).will is Will.HOLD
+
+
 def test_an_override_ends_at_its_until():
     wish = Override(will=Will.HOLD, by=Hand.CLI, set_at=T0, until=T0 + 30 * MIN)
     story = Story().says(0, Delivery.STOPPED).hears(1, wish).hears(29)

@@ -168,6 +168,10 @@ class Flood:
         return self._pouring
 
 
+SPARE = 16
+"""So many outdated entries of the alarm are not worth clearing."""
+
+
 class Alarm:
     """One heap of due times for all vehicles. It never sleeps longer than `cap_s`, since a wall clock can step."""
 
@@ -188,8 +192,16 @@ class Alarm:
             return
         self._due[vehicle_id] = due
         heapq.heappush(self._heap, (due, vehicle_id))
+        if len(self._heap) > 2 * len(self._due) + SPARE:
+            self._heap = [(at, one) for one, at in self._due.items()]  # what was set anew stays in it until it is due
+            heapq.heapify(self._heap)
         if self._heap[0][0] == due:
             self._moved.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many times are kept, outdated ones included."""
+        return len(self._heap)
 
     def pop_due(self, now: datetime) -> list[str]:
         """Take the vehicles that are due at the instant."""

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from scheduler.engine import MOST_REST_S, REST, Flood, LocalEngine
+from scheduler.engine import MOST_REST_S, REST, SPARE, Alarm, Flood, LocalEngine
 from scheduler.virtual_time import run_virtual
 from tests.web_support import StepClock
 
@@ -101,3 +101,23 @@ def test_a_flood_is_not_looked_for_more_often_than_it_can_be_told():
     assert not flood()
     now = 1.0
     assert not flood()
+
+
+def test_an_alarm_set_anew_again_and_again_keeps_one_time_a_vehicle():
+    clock = StepClock()
+    alarm, noon = Alarm(clock, lambda _: None), clock.now()
+    for second in range(1000):
+        for vehicle_id in ("a", "b"):
+            alarm.set(vehicle_id, noon + timedelta(hours=1, seconds=second))
+        assert alarm.waiting <= 2 * 2 + SPARE
+    assert alarm.pop_due(noon + timedelta(hours=1, seconds=998)) == []
+    assert sorted(alarm.pop_due(noon + timedelta(hours=1, seconds=999))) == ["a", "b"]
+    assert alarm.waiting == 0
+
+
+def test_an_alarm_taken_back_does_not_ring():
+    clock = StepClock()
+    alarm = Alarm(clock, lambda _: None)
+    alarm.set("a", clock.now())
+    alarm.set("a", None)
+    assert alarm.pop_due(clock.now()) == []

@@ -164,7 +164,10 @@ class Steady(Rule):
 
 
 def _only_noise(before: Course, course: Course, record: Record) -> bool:
-    """Return whether the two plans are for the same need, but for an estimate that is a little off."""
+    """Return whether the two plans are for the same need, but for an estimate that is a little off.
+
+    A vehicle that had to charge at once, and does not have to for longer than that explains, has what was due.
+    """
     if before.charging is not course.charging or any(before.need.get(n) != course.need.get(n) for n in SAME_NEED):
         return False
     at = course.plan["t"]
@@ -172,7 +175,16 @@ def _only_noise(before: Course, course: Course, record: Record) -> bool:
     target, soc = course.need.get("target"), course.need.get("soc")
     if target is not None and soc is not None and target > soc:
         tolerance_ns = max(tolerance_ns, planned_ns * record.params["eps_soc"] / (target - soc))
+    was_due, lst = _is_due(before.need), course.need.get("lst")
+    if was_due and lst is not None and lst - at > tolerance_ns:
+        return False
     return abs(planned_ns - _planned(before.plan, at)) <= tolerance_ns
+
+
+def _is_due(need: Event) -> bool:
+    """Return whether charging was to begin at once when the need was told."""
+    lst = need.get("lst")
+    return lst is not None and bool(lst <= need["t"])
 
 
 def _planned(plan: Event, at: int) -> int:

@@ -10,6 +10,11 @@ def charging(journal):
     return journal.obs(charging=True, kw=7.0).plan((5, 90), (120, 150)).at(10)
 
 
+def due(journal):
+    """As `charging`, because something is due."""
+    return charging(journal.need(lst=minute(0)))
+
+
 def unread(journal, *, until):
     """Lost credentials: the last reading is older than their loss."""
     return journal.at(1).alert("CREDENTIALS_LOST").at(until)
@@ -25,6 +30,10 @@ def unread(journal, *, until):
         pytest.param(
             "S13", lambda j: charging(j).plan((120, 230)), lambda j: charging(j).need(target=90).plan((120, 230)),
             id="another-need",
+        ),
+        pytest.param(
+            "S13", lambda j: due(j).need(lst=minute(15)).plan((120, 230)),
+            lambda j: due(j).need(lst=minute(200)).plan((120, 230)), id="what-was-due-is-charged",
         ),
         pytest.param(
             "S13", lambda j: charging(j).plan((120, 230)), lambda j: charging(j).prices((0, 9))

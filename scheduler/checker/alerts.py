@@ -74,7 +74,7 @@ class Missed(Rule):
     def __init__(self) -> None:
         self._needs: dict[str, Event] = {}
         self._missed: dict[str, Event] = {}
-        self._records: dict[str, Event] = {}
+        self._records: dict[str, set[str]] = {}
 
     def judge(self, event: Event, record: Record) -> Iterable[Violation]:
         """Find misses in the readings that follow a deadline; return at a tick those that nobody was told of."""
@@ -110,12 +110,12 @@ class Missed(Rule):
 
     def _follow_record(self, alert: Event) -> None:
         """Take an alert: the record of a miss stays when it is cleared, an explanation ends with it."""
-        cleared = alert.get("op") == "cleared"
-        if not cleared:
-            self._records[alert["v"]] = alert
+        codes = self._records.setdefault(alert["v"], set())
+        if alert.get("op") != "cleared":
+            codes.add(alert["code"])
             self._missed.pop(alert["v"], None)
-        elif alert["code"] not in ON_RECORD and self._records.get(alert["v"], alert)["code"] == alert["code"]:
-            self._records.pop(alert["v"], None)
+        elif alert["code"] not in ON_RECORD:
+            codes.discard(alert["code"])
 
     def _read(self, reading: Event, record: Record) -> None:
         need, soc = self._needs.get(reading["v"]), reading.get("soc")
@@ -128,7 +128,7 @@ class Missed(Rule):
         vehicle = record.vehicle(reading["v"])
         ours = record.why_no_command(vehicle) is None and vehicle.will(reading["t"]) in (None, "ready-by")
         ours = ours and why_not_home(vehicle, record) is None
-        told = reading["v"] in self._records or record.present.alerted(reading["v"], EXPLAINED) is not None
+        told = bool(self._records.get(reading["v"])) or record.present.alerted(reading["v"], EXPLAINED) is not None
         late = read_at - need["deadline"] > FUTURE_LIMIT + 30 * MINUTE
         if ours and not told and not late and soc < need["target"] - record.params["eps_soc"]:
             self._missed[reading["v"]] = reading

@@ -175,8 +175,8 @@ def _only_noise(before: Course, course: Course, record: Record) -> bool:
     target, soc = course.need.get("target"), course.need.get("soc")
     if target is not None and soc is not None and target > soc:
         tolerance_ns = max(tolerance_ns, planned_ns * record.params["eps_soc"] / (target - soc))
-    was_due, lst = _is_due(before.need), course.need.get("lst")
-    if was_due and lst is not None and lst - at > tolerance_ns:
+    lst = course.need.get("lst")
+    if _is_due(before.need) and lst is not None and lst - at > tolerance_ns:
         return False
     return abs(planned_ns - _planned(before.plan, at)) <= tolerance_ns
 

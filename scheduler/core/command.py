@@ -1,7 +1,7 @@
 """Commands: what we send, and what became of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -110,3 +110,9 @@ class Command:
     def final(self) -> bool:
         """Tell whether nothing more will come of it."""
         return self.state in FINAL
+
+    def age(self, *, at: datetime, mono_ns: int, run: int) -> timedelta:
+        """Return how long ago one of this run was sent by the clock that cannot step; others by the wall clock."""
+        if self.sent_ns is None or self.epoch != run:
+            return at - self.sent_at
+        return timedelta(microseconds=(mono_ns - self.sent_ns) // 1000)  # never a moment too much

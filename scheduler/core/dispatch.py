@@ -266,10 +266,7 @@ def _restraint(now: Situation, plan: Plan, action: Action, wanted: Want) -> Obje
 
 
 def _since(now: Situation, command: Command) -> timedelta:
-    """Return how long ago a command of this run was sent by the clock that cannot step; others by the wall clock."""
-    if command.sent_ns is None or command.epoch != now.run:
-        return now.at - command.sent_at
-    return timedelta(microseconds=(now.mono_ns - command.sent_ns) // 1000)  # never a moment too much
+    return command.age(at=now.at, mono_ns=now.mono_ns, run=now.run)
 
 
 def _too_soon(now: Situation, action: Action, wanted: Want, sent: Sequence[Command]) -> Objection | None:

@@ -44,32 +44,29 @@ def set_right(state: VehicleState, *, now: Stamp, within: timedelta) -> VehicleS
         now: on both clocks.
         within: how old a command may be and still matter; an older one stays as it is.
     """
-    shifts = {command.id: _late(command, now, within) for command in (*state.recent, state.command) if command}
-    if not any(shifts.values()):
-        return state
 
     def right(command: Command) -> Command:
-        shift = shifts[command.id]
-        return _dated(command, lambda instant: min(instant + shift, now.at)) if shift else command
+        late = _late(command, now, within)
+        return _dated(command, lambda instant: min(instant + late, now.at)) if late else command
 
-    session, last = state.session, state.recent[-1] if state.recent else None
-    if session is not None and session.retry_at is not None and last is not None:
-        session = replace(session, retry_at=session.retry_at + shifts[last.id])  # the back-off was counted from its end
-    return replace(
-        state,
-        command=state.command and right(state.command),
-        recent=tuple(right(command) for command in state.recent),
-        session=session,
-    )
+    after = _with_commands(state, right)
+    return state if after == state else after
 
 
 def _late(command: Command, now: Stamp, within: timedelta) -> timedelta:
     """Return by how much later than noted a command of this run was sent; nothing for others, and for old ones."""
-    if command.epoch != now.run or command.sent_ns is None:
-        return AT_ONCE
-    age = timedelta(microseconds=(now.mono_ns - command.sent_ns) // 1000)
+    age = command.age(at=now.at, mono_ns=now.mono_ns, run=now.run)
     late = now.at - age - command.sent_at
     return late if age <= within and late > EXACT else AT_ONCE
+
+
+def _with_commands(state: VehicleState, dated: Callable[[Command], Command]) -> VehicleState:
+    """Return the state with its commands dated anew, and the back-off, which was counted from the end of the last."""
+    recent, session = tuple(map(dated, state.recent)), state.session
+    before, after = (some[-1].ended_at if some else None for some in (state.recent, recent))
+    if session is not None and session.retry_at is not None and before is not None and after is not None:
+        session = replace(session, retry_at=session.retry_at + (after - before))
+    return replace(state, command=state.command and dated(state.command), recent=recent, session=session)
 
 
 def _dated(command: Command, moved: Callable[[datetime], datetime]) -> Command:
@@ -106,22 +103,15 @@ class _SetBack:
         return self._at if ahead <= SLIGHT else min(instant - self._by, self._at)
 
     def state(self, state: VehicleState) -> VehicleState:
-        session = state.session
+        state = _with_commands(state, lambda command: _dated(command, self._past))
         return replace(
             state,
             observation=self._observation(state.observation),
-            command=state.command and _dated(state.command, self._past),
-            recent=tuple(_dated(command, self._past) for command in state.recent),
-            session=session and self._session(session, moved=self._moved(state)),
+            session=state.session and self._session(state.session),
             voiced=tuple(replace(one, gone_at=self._of(one.gone_at)) for one in state.voiced),
             refreshed_at=self._of(state.refreshed_at),
             credentials_lost_at=self._of(state.credentials_lost_at),
         )
-
-    def _moved(self, state: VehicleState) -> timedelta:
-        """Return by how much the end of the last command moves: the back-off was counted from it."""
-        last = state.recent[-1].ended_at if state.recent else None
-        return AT_ONCE if last is None else last - self._past(last)
 
     def _observation(self, seen: Observation) -> Observation:
         return replace(
@@ -131,12 +121,10 @@ class _SetBack:
             place_since=self._of(seen.place_since),
         )
 
-    def _session(self, session: Session, *, moved: timedelta) -> Session:
-        retry_at = session.retry_at
+    def _session(self, session: Session) -> Session:
         return replace(
             session,
             opened_at=self._past(session.opened_at),
             unplugged_since=self._of(session.unplugged_since),
             stopped_at=self._of(session.stopped_at),
-            retry_at=None if retry_at is None else retry_at - moved,
         )

@@ -169,6 +169,11 @@ def sent_ahead(journal, *, age):
             lambda j: passed(j.at(1).alert("DEADLINE_AT_RISK").at(2).alert("DEADLINE_AT_RISK", "cleared")),
             id="what-explained-it-is-over",
         ),
+        pytest.param(
+            "L5", passed, lambda j: passed(
+                j.at(1).alert("DEADLINE_AT_RISK").alert("SOC_FROZEN").at(2).alert("SOC_FROZEN", "cleared")
+                .alert("DEADLINE_AT_RISK", "cleared")), id="it-was-told-beside-what-explained-it",
+        ),
         pytest.param("L5", passed, lambda j: passed(j, until=20).ovr("hold").ticks(40), id="a-person-decides-otherwise"),
         pytest.param("L5", passed, lambda j: passed(j.obs(loc="office")), id="plugged-in-elsewhere"),
         pytest.param("L9", past, lambda j: past(j, soc=78), id="a-stop-below-the-target"),

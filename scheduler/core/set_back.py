@@ -10,8 +10,10 @@ from scheduler.core.observation import Observation, Stamp
 
 AT_ONCE = timedelta(0)
 
-SLIGHT = timedelta(seconds=30)
-"""What lies no further ahead was noted just before the clock was set back, not while it ran ahead."""
+STEP_MAX = timedelta(seconds=30)
+"""A wall clock that moved this far against the monotonic one has stepped, or the host slept (S18).
+
+What lies no further ahead was noted just before the clock was set back, not while it ran ahead."""
 
 EXACT = timedelta(seconds=1)
 """The two clocks date a command alike to within this."""
@@ -100,7 +102,7 @@ class _SetBack:
         ahead = instant - self._at
         if ahead <= AT_ONCE:
             return instant
-        return self._at if ahead <= SLIGHT else min(instant - self._by, self._at)
+        return self._at if ahead <= STEP_MAX else min(instant - self._by, self._at)
 
     def state(self, state: VehicleState) -> VehicleState:
         state = _with_commands(state, lambda command: _dated(command, self._past))

@@ -24,14 +24,14 @@ from scheduler.core.feeds import CalendarDeparture, PriceSeries
 from scheduler.core.keys import decision_key, stands
 from scheduler.core.model import Decision, Home, Session, Situation, VehicleSpec
 from scheduler.core.observation import Stamp
-from scheduler.core.set_back import set_back, set_right
+from scheduler.core.set_back import set_back
 from scheduler.core.settling import Settled, settle
-from scheduler.core.timeline import EPOCH
 from scheduler.loop.acts import Acts, Step, no_step
 from scheduler.loop.debt import Debt
 from scheduler.loop.journal import Journal
 from scheduler.loop.news import Counters, NewsReader
 from scheduler.loop.sessions import session_record
+from scheduler.loop.steps import MICROSECOND, Steps
 from scheduler.loop.turn import Turn, batch_of, tell
 from scheduler.loop.world import World
 from scheduler.ports import (
@@ -49,9 +49,6 @@ log = structlog.get_logger()
 BATCH = 500
 RETRY = timedelta(seconds=60)
 """A vehicle whose cycle failed is tried again after this."""
-
-STEP_MAX = timedelta(seconds=30)
-"""A wall clock that moved this far against the monotonic one has stepped, or the host slept (S18)."""
 
 
 class Loop:
@@ -96,11 +93,7 @@ class Loop:
         acts.on_unstored = self._debt.hear
         self._woken: set[str] = set()
         self._anew: set[str] = set()
-        self._stepped_at_ns = -1
-        self._ran_ahead: tuple[datetime, timedelta] | None = None  # how far the wall clock had come, and was set back
-        self._origin: timedelta | None = None
-        self._off = timedelta(0)  # by how much the wall clock has stepped in this run, all in all
-        self._righted_until_ns = -1
+        self._steps = Steps()
         self.on_stepped: Callable[[Event], None] = lambda _: None
 
     def stamp(self) -> Stamp:
@@ -144,20 +137,11 @@ class Loop:
 
     def check_clock(self) -> Event | None:
         """Compare the two clocks; return the journal's CLOCK line when the wall clock has stepped (S18)."""
-        now = self.stamp()
-        origin = now.at - EPOCH - timedelta(microseconds=now.mono_ns // 1000)
-        before, self._origin = self._origin, origin
-        if before is None or abs(origin - before) <= STEP_MAX:
+        moved = self._steps.check(self.stamp())
+        if not moved:
             return None
-        self._stepped_at_ns = now.mono_ns
-        moved = origin - before
-        was_behind, self._off = self._off < -STEP_MAX, self._off + moved
-        if moved < timedelta(0):
-            self._ran_ahead = now.at - moved, -moved
-        elif was_behind and abs(self._off) <= STEP_MAX:
-            self._righted_until_ns = now.mono_ns + self._matters_for() // timedelta(microseconds=1) * 1000
         log.warning("clock.stepped", seconds=moved.total_seconds())
-        return {"k": "CLOCK", "st": "stepped", "d": moved // timedelta(microseconds=1) * 1000}
+        return {"k": "CLOCK", "st": "stepped", "d": moved // MICROSECOND * 1000}
 
     async def drain(self, shard: int) -> bool:
         """Run one cycle for every vehicle of the shard that has work. Return whether more work waits."""
@@ -204,10 +188,10 @@ class Loop:
             self._set_alarm(vehicle_id, self._clock.now() + RETRY)
 
     async def _turn(self, home: Home, vehicle: VehicleSpec, news: Iterable[CycleNews], now: Stamp) -> Turn:
-        kept = self._dated(self.states[vehicle.id], now)
+        kept = self.states[vehicle.id]
+        dated = self._steps.dated(kept.state, now, matters_for=self.world.limits.t_verify)
         limits = self.world.limits_of(home)
-        observed = observe(kept.state, news, home=home, limits=limits, now=now)
-        received = observed.state.observation.received
+        observed = observe(dated, news, home=home, limits=limits, now=now)
         situation = situation_of(
             observed.state,
             home=home,
@@ -218,7 +202,7 @@ class Loop:
             now=now,
             claimed_elsewhere=self._news.contested(observed.state, self.states),
             client_refused=self._acts.health.refused(now),
-            clock_trusted=received is not None and received.mono_ns > self._stepped_at_ns,
+            clock_trusted=self._steps.none_since(observed.state.observation.received),
             store_durable=self.durable,
         )
         last = self.last.get(vehicle.id)
@@ -242,27 +226,6 @@ class Loop:
             decision=decision,
             session=session,
         )
-
-    def _dated(self, kept: Versioned, now: Stamp) -> Versioned:
-        """Return the state with what was noted by a wall clock that was wrong where it belongs.
-
-        Asked at every turn until the clock is there again, or no command is that old: a turn may have been under way
-        when it stepped.
-        """
-        if now.mono_ns <= self._righted_until_ns:
-            righted = set_right(kept.state, now=now, within=self._matters_for())
-            kept = Versioned(state=righted, version=kept.version)
-        if self._ran_ahead is None:
-            return kept
-        ahead_until, by = self._ran_ahead
-        if now.at > ahead_until:
-            self._ran_ahead = None
-            return kept
-        return Versioned(state=set_back(kept.state, at=now.at, by=by), version=kept.version)
-
-    def _matters_for(self) -> timedelta:
-        """Return for how long it matters when a command was sent: until then its effect is seen as its own."""
-        return self.world.limits.t_verify
 
     def _standing(self, home: Home, version: int, observed: Observed, before: Situation, decision: Decision) -> Turn:
         """Return a turn in which nothing but time has passed: what was seen is kept, what was decided stands."""

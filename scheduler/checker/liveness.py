@@ -84,7 +84,7 @@ class Inbound(Rule):
         return self._unread_in_time(event, record) if self._silent is not None else ()
 
     def _unread_in_time(self, event: Event, record: Record) -> Iterator[Violation]:
-        if self._silent is None or event["k"] != "TICK":
+        if self._silent is None or not record.present.told_in_full(event):
             return
         if record.present.alerted(None, DOWN) is not None or record.present.awake(event) < FULL_POLLING:
             self._read.clear()  # the provider, or the daemon, was not there: it begins anew
@@ -136,7 +136,7 @@ class Recovery(Rule):
     def _late_or_again(self, event: Event, record: Record) -> Iterator[Violation]:
         if event["k"] == "ALERT":
             yield from self._raised_again(event, record)
-        elif event["k"] == "TICK":
+        elif record.present.told_in_full(event):
             down = record.present.alerted(None, DOWN) is not None
             for vehicle_id, since in list(self._unread.items()):
                 truth = record.present.truths.get(vehicle_id)

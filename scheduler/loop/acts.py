@@ -45,6 +45,8 @@ class Health:
         self.lost_before = False
         """Whether an earlier run told that the credentials are lost: so they are until this one has an answer."""
         self.why = ""
+        self.back: Stamp | None = None
+        """When the provider last answered after an outage that a person was told of."""
 
     def down(self, now: Stamp) -> bool:
         """Tell whether the provider has failed for so long that a person is told."""
@@ -57,7 +59,9 @@ class Health:
         return self.refused_since is not None and now.since(self.refused_since) >= REFUSAL_PATIENCE
 
     def good(self, now: Stamp) -> None:
-        """Note an answer."""
+        """Note an answer; after an outage it is the provider's return."""
+        if self.down(now):
+            self.back = now
         self.answered, self.failing_since, self.refused_since, self.why = now, None, None, ""
 
     def bad(self, now: Stamp, error: ProviderError) -> None:

@@ -10,7 +10,7 @@ import structlog
 from scheduler.core.errors import ProviderError, ProviderUnauthorized
 from scheduler.core.model import Decision, Desired, Home, Mode, Place, Situation
 from scheduler.core.needs import ended
-from scheduler.core.observation import Observation
+from scheduler.core.observation import Observation, Stamp
 from scheduler.enode.cadence import Outlook, poll_every, quiet_until
 from scheduler.loop.acts import Acts
 from scheduler.loop.drain import Loop
@@ -54,14 +54,25 @@ class Poller:
         self._quiet: dict[str, _Quiet] = {}
         self._failures: dict[str, int] = {}
         self._not_before_ns: dict[str, int] = {}
+        self._back: Stamp | None = None
         self._rng = rng or random.Random()  # noqa: S311 - jitter
 
     def forget(self) -> None:
         """Have every vehicle read again at the next sweep: events may have been lost."""
         self._polled.clear()
 
+    def _heed_return(self) -> None:
+        """After an outage have every home read, whatever events said meanwhile (L10).
+
+        Any answer may be the first, and reading may be held for longer than that: it is made up for when it may be.
+        """
+        if self._back is not self._acts.health.back:
+            self._back = self._acts.health.back
+            self.forget()
+
     async def sweep(self) -> None:
         """Poll each home that is due, all at the same time: one home's trouble is not another's."""
+        self._heed_return()
         now, now_ns = self._clock.now(), self._clock.monotonic_ns()
         told = Outlook(at=now, heard_at=self._heard_at(), silence=self._loop.world.limits.t_hb).told
         for home in self._loop.world.homes:
@@ -120,11 +131,9 @@ class Poller:
         finally:
             self._polling.discard(home.id)
         self._failures.pop(home.id, None)
-        answered = self._loop.stamp()
-        if self._acts.health.down(answered):
-            self.forget()  # back after an outage: every home is read, whatever events said meanwhile (L10)
+        self._acts.health.good(self._loop.stamp())
+        self._heed_return()
         self._polled[home.id] = now
-        self._acts.health.good(answered)
         await self._acts.keep_readings(readings, home.user_id)
         seen = {r.vehicle_id for r in readings}
         for vehicle in home.vehicles:

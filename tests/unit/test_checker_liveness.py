@@ -27,6 +27,13 @@ def unanswered(journal):
     return silent(journal).ticks(40, **IDLE)
 
 
+def unstored(journal):
+    """The store takes no beat from minute 47 to 49; what it is owed may be written behind the next."""
+    journal.ticks(46, **IDLE).at(50).add("TICK", None, n=50)
+    journal._beats = 50
+    return journal
+
+
 def polled(journal, until, **seen):
     """The car is read every five minutes, the other every fifteen."""
     while journal._now < until:
@@ -128,6 +135,11 @@ def refreshed(journal, *minutes, desired="hold", **seen):
             "L8", lambda j: silent(j).ticks(60, **IDLE),
             lambda j: silent(j).ticks(20, **IDLE).alert("WEBHOOK_SILENT", "cleared", v=None).ticks(60, **IDLE),
             id="webhooks-arrive-again",
+        ),
+        pytest.param(
+            "L8", lambda j: unstored(silent(j)).ticks(52, **IDLE),
+            lambda j: unstored(silent(j)).at(47).obs("other", chg=None, late=True).at(50).ticks(52, **IDLE),
+            id="a-reading-that-the-store-took-late",
         ),
         pytest.param(
             "L11",

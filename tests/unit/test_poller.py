@@ -24,9 +24,12 @@ class Provider:
     """The provider's list of vehicles, and whose was asked for."""
 
     asked: list[str] = field(default_factory=list)
+    refuses: bool = False
 
     async def vehicles(self, user_id: str) -> list[Any]:
         self.asked.append(user_id)
+        if self.refuses:
+            raise ProviderUnavailable("not yet")
         return []
 
 
@@ -126,5 +129,23 @@ async def test_after_an_outage_that_was_told_every_home_is_read_again(failing_mi
     watch.health.bad(since, ProviderUnavailable("no answer"))
     assert await watch.sweep() == ["one"]
     assert watch.health.failing_since is None
+    assert await watch.sweep() == next_read
+    assert await watch.sweep() == []
+
+
+@pytest.mark.parametrize(("failing_min", "next_read"), [(6, ["one", "two"]), (4, [])])
+async def test_an_outage_that_another_answer_ended_is_made_up_for_when_reading_is_free(failing_min, next_read):
+    """The list was refused until later: a look at a single car was the first that the provider answered."""
+    watch = Watch()
+    await watch.sweep()
+    watch.clock.advance(60)
+    watch.health.bad(watch.stamp(), ProviderUnavailable("too many requests"))
+    watch.clock.advance(failing_min * 60)
+    watch.heard_at = watch.clock.now()
+    watch.health.good(watch.stamp())
+    watch.provider.refuses = True
+    assert await watch.sweep() == next_read
+    watch.provider.refuses = False
+    watch.clock.advance(90)
     assert await watch.sweep() == next_read
     assert await watch.sweep() == []

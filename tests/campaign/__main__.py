@@ -39,13 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="live through so many vehicle-days, going on where the ledger ends")
-    run.add_argument("--vehicle-days", type=int, default=1000)
+    run.add_argument("--vehicle-days", type=_positive, default=1000)
     run.add_argument("--fidelity", choices=("memory", "full"), default="memory")
     run.add_argument("--first-seed", type=int, default=1)
-    run.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    run.add_argument("--workers", type=_positive, default=os.cpu_count() or 1)
     run.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of real time")
-    run.add_argument("--days", type=int, default=None, help="so long a life; drawn without")
-    run.add_argument("--cars", type=int, default=None, help="so many cars a life; drawn without")
+    run.add_argument("--days", type=_positive, default=None, help="so long a life; drawn without")
+    run.add_argument("--cars", type=_positive, default=None, help="so many cars a life; drawn without")
     run.add_argument("--ledger", type=Path, default=LEDGER)
     run.set_defaults(do=_run)
     one = commands.add_parser("replay", help="live through one life again, by its seed or its file")
@@ -61,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     told.add_argument("--ledger", type=Path, default=LEDGER)
     told.set_defaults(do=_report)
     return parser
+
+
+def _positive(text: str) -> int:
+    """Read a count; of no day, or no car, a campaign would never end."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: give a whole number from 1 on")
+    return int(text)
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -288,3 +288,11 @@ def test_lives_that_come_to_no_end_are_told_and_take_no_other_with_them(tmp_path
         f"seed {seed}" for seed in range(1, MOST_LOST + 1)
     ]
     assert list(Ledger(ledger).outcomes()) == []
+
+
+@pytest.mark.parametrize("wrong", ["--days=0", "--cars=-1", "--workers=two"])
+def test_a_campaign_of_nothing_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", wrong])
+    assert ended.value.code == 2
+    assert "give a whole number from 1 on" in capsys.readouterr().err

@@ -79,9 +79,14 @@ def _with_place(seen: Observation, place: PlaceFacet, now: datetime) -> Observat
 
 
 def _with_battery(seen: Observation, battery: BatteryFacet, *, plugged_before: bool) -> tuple[Observation, bool]:
-    """Take the battery facet, unless the state of charge fell in a way that one sample does not prove."""
+    """Take the battery facet, unless the state of charge fell in a way that one sample does not prove.
+
+    One without a state of charge takes none away: what was read last stays, as old as it is, and ages.
+    """
     old, new = seen.battery.soc_pct, battery.soc_pct
     capacity = battery.capacity_kwh if battery.capacity_kwh is not None else seen.battery.capacity_kwh
+    if new is None and old is not None:
+        return altered(seen, battery=altered(seen.battery, capacity_kwh=capacity)), False
     battery = altered(battery, capacity_kwh=capacity)
     fell = old is not None and new is not None and (old - new > DROP_PCT) and (plugged_before or new == 0)
     if fell and not _agrees(seen, battery):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from scheduler.core.battery import Charge
+from scheduler.core.battery import FROZEN_PCT, Charge
 from scheduler.core.command import Action, CommandState
 from scheduler.core.desire import ENOUGH_KWH, Want, latest_start
 from scheduler.core.dispatch import Dispatch
@@ -12,6 +12,8 @@ from scheduler.core.misses import missed_after_pause
 from scheduler.core.model import AlertWish, Desired, Hand, Place, Plan, Situation, Will
 from scheduler.core.needs import ended, own_limit
 from scheduler.core.observation import Delivery
+from scheduler.core.session import UNMOVED_KWH
+from scheduler.core.tracking import FLOWING_KW
 
 AHEAD = timedelta(hours=2)
 """L5: a deadline at risk is told so long before the latest start, where physics allows."""
@@ -21,6 +23,9 @@ SILENCE_PATIENCE = timedelta(minutes=30)
 
 CLAIM_PATIENCE = timedelta(minutes=15)
 """S1a: two cars claiming one charger are told of after this long."""
+
+STARVED_FOR = timedelta(minutes=15)
+"""A car that has charged at no power for so long is not only beginning, or giving way to another for a moment."""
 
 BLOCKERS = frozenset({"incapable", "foreign", "credentials", "corrected", "clock", "store"})
 """Objections to a START that a person may have to lift."""
@@ -92,10 +97,15 @@ def _taken_over(now: Situation) -> bool:
     return now.override is not None and now.override.will is Will.HANDS_OFF and now.override.by is Hand.UNKNOWN
 
 
+def tolerance_kwh(now: Situation) -> float:
+    """Return how much less than asked for still counts as met."""
+    return now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
+
+
 def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterator[AlertWish]:
     if now.session is None or not now.session.at_home or (wanted.desired is Desired.LEAVE and now.override is None):
         return
-    enough = now.limits.eps_soc / 100 * (now.vehicle.capacity_kwh or now.observation.battery.capacity_kwh or 50.0)
+    enough = tolerance_kwh(now)
     if "DEADLINE_AT_RISK" in now.alerts and now.overdue:  # what was at risk is missed: over when it is made up for
         yield AlertWish(code="DEADLINE_AT_RISK", text="The departure has passed unmet.", severity="critical")
         return
@@ -106,15 +116,18 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause="shortfall")
         return
     lst = latest_start(plan)
-    if lst is None or lst - now.at > AHEAD or now.observation.charge.charging is True:
+    starved = _starved(now)
+    if lst is None or lst - now.at > AHEAD or (now.observation.charge.charging is True and not starved):
         return
     held = now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF)
     stuck = _stuck(now, wanted, done)
     failing = now.session.failures > 0
-    if held or stuck or failing or done.blocked_by in BLOCKERS:
+    if held or stuck or failing or starved or done.blocked_by in BLOCKERS:
         cause = "a person asked to hold" if held else _clause(done.verdict.text) if stuck else "commands fail"
+        cause = "no power reaches the car" if starved else cause
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
         why = "held" if held else done.verdict.why if stuck else "failing" if failing else done.blocked_by
+        why = "no-power" if starved else why
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause=why)
 
 
@@ -129,11 +142,27 @@ def _stuck(now: Situation, wanted: Want, done: Dispatch) -> bool:
     A held car that sleeps within reach is no risk: it may be started on what was seen last (S1b).
     """
     why, seen = done.verdict.why, now.observation
-    if done.verdict.place is not Place.UNPROVEN or why == "settling":
+    if done.verdict.place not in (Place.UNPROVEN, Place.AWAY) or why == "settling":
         return False
     if why in ("unheard", "not-seen"):
         return seen.received is None or now.at - seen.received.at > SILENCE_PATIENCE
     return why != "stale" or seen.reachable is not True or wanted.desired is Desired.CHARGE
+
+
+def _starved(now: Situation) -> bool:
+    """Tell whether a car says that it charges, and for long at no power at all: its charger gives none.
+
+    Where the state of charge rose and no power was ever told, the power is not to be believed.
+    """
+    session, charge = now.session, now.observation.charge
+    if session is None or session.started_since is None or charge.charging is not True or charge.power_kw is None:
+        return False
+    before_pct, soc_pct = session.soc_at_start_pct, now.observation.battery.soc_pct
+    rose = before_pct is not None and soc_pct is not None and soc_pct - before_pct > FROZEN_PCT
+    if charge.power_kw > FLOWING_KW or (rose and session.energy_kwh < UNMOVED_KWH):
+        return False
+    flowed_at = max([session.started_since, *(flow.end for flow in session.flows[-1:])])
+    return now.at - flowed_at >= STARVED_FOR
 
 
 def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Iterator[AlertWish]:
@@ -143,7 +172,8 @@ def _of_session(now: Situation, plan: Plan, wanted: Want, charge: Charge) -> Ite
     last = now.recent[-1] if now.recent else None
     dead = seen.charge.delivery in (Delivery.NO_POWER, Delivery.FAULT)
     unseen = last is not None and last.action is Action.START and last.state is CommandState.UNVERIFIED
-    if wanted.desired is Desired.CHARGE and seen.charge.charging is not True and (dead or unseen):
+    waiting = seen.charge.charging is not True and (dead or unseen)
+    if wanted.desired is Desired.CHARGE and (waiting or _starved(now)):
         yield AlertWish(code="STARTED_NO_POWER", text="Look at the charger and the cable: no power reaches the car.")
     if session.stopped_at is not None and seen.charge.charging is not True:
         text = "Charging was stopped by the car, the charger or in the app: resume (override charge) or keep (hold)."

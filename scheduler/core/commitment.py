@@ -32,11 +32,16 @@ def promised(plan: Plan, at: datetime) -> tuple[Interval, ...]:
 
 
 def purpose(now: Situation, needs: Sequence[Need | Claim]) -> str:
-    """Return in a few letters what a plan is made for, amounts left out: prices, a wish, the next departures."""
+    """Return in a few letters what a plan is made for, amounts left out.
+
+    That are prices, what the home's policies and settings make of them, a wish, the next departures.
+    """
     first = min((need.by for need in needs if need.by is not None), default=None)
     asked = [(need.policy, need.soc_pct, need.by) for need in needs if need.by in (None, first)]
     wish = None if now.override is None else (now.override.will, now.override.set_at)
-    return hashed(([(p.name, p.fetched_at, p.product, p.stand_ins) for p in now.prices], asked, wish))
+    prices = [(p.name, p.fetched_at, p.product, p.stand_ins) for p in now.prices]
+    settings = (now.home.policies, now.home.start_cost, now.home.max_kw)
+    return hashed((prices, settings, asked, wish))
 
 
 def kept(problem: Problem, task: Task, found: Sequence[Run], *, once: bool = False) -> tuple[Run, ...] | None:

@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from scheduler.core.alerts import AHEAD, alerts
+from scheduler.core.alerts import AHEAD, alerts, tolerance_kwh
 from scheduler.core.battery import Charge, estimate_soc
 from scheduler.core.command import Why
 from scheduler.core.delay import delay, turn
 from scheduler.core.desire import Want, latest_start, want
 from scheduler.core.dispatch import Dispatch, dispatch
-from scheduler.core.energy import FULL_PCT, usable_capacity_kwh
-from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, settled_at
+from scheduler.core.energy import FULL_PCT, charge_curve, usable_capacity_kwh
+from scheduler.core.gate import NOT_THERE, REFRESH_MIN, forgotten, gate, settled_at
 from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Quality, Reason, Situation, Verdict
 from scheduler.core.needs import longest_delay, missing_kwh
 from scheduler.core.planner import plan as make_plan
@@ -25,9 +25,20 @@ LOOK_AGAIN, LOOK_AGAIN_IDLE = timedelta(minutes=15), timedelta(hours=1)
 """A plugged-in car is decided on at least this often, news or not: while it charges or a policy is set aside; else."""
 
 STALE = frozenset(
-    {"stale", "age-unknown", "location-before-plug", "pair-not-recognised", "place-unknown", "plug-unknown"}
+    {
+        "stale",
+        "age-unknown",
+        "location-before-plug",
+        "pair-not-recognised",
+        "not-at-charger",
+        "place-unknown",
+        "plug-unknown",
+    }
 )
 """What a refresh may mend."""
+
+PAST = timedelta(seconds=1)
+"""So long after an instant what holds from then on is plain."""
 
 UNHEARD = frozenset({"unheard", "not-seen"})
 """What reading the vehicle again mends."""
@@ -42,7 +53,7 @@ def decide(now: Situation) -> Decision:
     charge, verdict = estimate_soc(now), gate(now)
     if now.observation.charge.plugged is False or now.session is None:
         return _not_ours(now, charge, verdict, code=verdict.why)
-    if verdict.place is Place.AWAY:
+    if verdict.place is Place.AWAY and not forgotten(now.session, now.observation):
         return _not_ours(now, charge, verdict, code="away")
     plan = make_plan(now)
     wanted = want(now, plan, charge)
@@ -60,7 +71,11 @@ def decide(now: Situation) -> Decision:
         look=done.verdict.why in UNHEARD or done.blocked_by == "clock",
         refresh=refresh,
         alerts=tuple(alerts(now, plan, charge, wanted, done)),
-        next_due_at=_earlier(_next_due(now, plan, wanted, done, refreshing=refresh), _filled_at(now, plan, charge)),
+        next_due_at=_earlier(
+            _next_due(now, plan, wanted, done, refreshing=refresh),
+            _filled_at(now, plan, charge),
+            _short_at(now, plan, charge),
+        ),
         soc_pct=charge.low_pct,
         soc_quality=charge.quality,
         turned=turned,
@@ -152,6 +167,20 @@ def _filled_at(now: Situation, plan: Plan, charge: Charge) -> datetime | None:
     goal_pct = min(FULL_PCT, max(targets) + now.limits.eps_soc / 2)
     left_kwh = missing_kwh(charge.high_pct, goal_pct, capacity)
     return now.at + max(timedelta(hours=left_kwh / session.max_kw), now.limits.t_tick)
+
+
+def _short_at(now: Situation, plan: Plan, charge: Charge) -> datetime | None:
+    """Return when a charging car whose readings stand still will be short of a need by more than is tolerated.
+
+    It is told of then (L5): until the departure nothing else may call for another look.
+    """
+    taking = charge_curve(now, low_pct=charge.low_pct) if now.observation.charge.charging is True else None
+    if taking is None:
+        return None
+    spare_kwh = tolerance_kwh(now)
+    needs = [(need.by, need.energy_kwh - spare_kwh) for need in plan.needs if need.by is not None]
+    due = [by - timedelta(seconds=taking.seconds(kwh)) + PAST for by, kwh in needs if kwh > 0]
+    return min((at for at in due if at > now.at), default=None)
 
 
 def _earlier(*instants: datetime | None) -> datetime | None:

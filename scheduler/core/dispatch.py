@@ -128,10 +128,11 @@ def _not_home(verdict: Verdict, action: Action) -> Objection | None:
 
 
 def _not_ours(now: Situation, action: Action) -> Objection | None:
-    """S3, S18, S24: switched off, uncontrollable, held by another, credentials or clock lost."""
+    """S3, S18, S24: switched off, gone, uncontrollable, held by another, credentials or clock lost."""
     able = now.observation.capabilities.start if action is Action.START else now.observation.capabilities.stop
     objections = (
         (Mode.OFF in (now.home.mode, now.vehicle.mode), "off", "kwhen is switched off for this car."),
+        (now.gone, "gone", "The provider no longer knows the car: link it again, and configure its new id."),
         (not now.credentials_valid, "credentials", "The account link is lost: link it again."),
         (now.client_refused, "credentials", "The provider refuses our own credentials: see the alerts."),
         (not now.clock_trusted, "clock", "The clock stepped or is not synchronised: waiting for a new reading."),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from scheduler.core.model import Home, Place, Situation, Verdict
+from scheduler.core.model import Home, Place, Session, Situation, Verdict
 from scheduler.core.observation import Observation
 
 SEEN_MAX = timedelta(hours=2)
@@ -85,6 +85,15 @@ def _by_charger(home: Home, *, charger: str | None, location: str | None, here: 
     if here:
         return _unproven("pair-not-recognised", "At home, but not (yet) recognised at the home's charger.")
     return Verdict(place=Place.AWAY, why="not-at-charger", text="Plugged in, but not at the home's charger.")
+
+
+def forgotten(session: Session, seen: Observation) -> bool:
+    """Tell whether a car that our own STOP holds at home only lost what proved it: the charger's link, say.
+
+    No command leaves without proof; yet what it is to have by a departure stands, and somebody is told in time.
+    """
+    told = seen.charge.charger_id is not None or seen.place.location_id is not None
+    return session.at_home and session.held_since is not None and seen.charge.charging is not True and not told
 
 
 def _contradicted(now: Situation) -> Verdict | None:

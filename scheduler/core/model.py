@@ -199,6 +199,7 @@ class Session:
     charging_when_opened: bool = False
     unplugged_since: datetime | None = None
     unplug_seen_again: bool = False  # a second reading without the plug, newer at its source
+    replugged_at: datetime | None = None  # source time of the last plug-in after an unplug too short to end the session
     soc_at_start_pct: float | None = None
     energy_kwh: float = 0.0  # grid side, as far as power was seen
     energy_at_soc_kwh: float | None = None  # what it was when the state of charge that is told last moved

@@ -9,7 +9,7 @@ from scheduler.core.accept import DROP_PCT
 from scheduler.core.altering import altered
 from scheduler.core.battery import PLUG_IN_GRACE
 from scheduler.core.command import Action
-from scheduler.core.gate import place
+from scheduler.core.gate import forgotten, place
 from scheduler.core.learning import bands_seen, power_learned, taper_learned
 from scheduler.core.model import (
     Desired,
@@ -175,17 +175,19 @@ def _plug_kept(state: VehicleState, before: ChargeFacet, *, home: Home, at: date
     assert session is not None
     session = altered(session, strayed=session.strayed or _elsewhere(state.observation, home))
     state = altered(state, session=session)
-    charge = state.observation.charge
+    seen, charge = state.observation, state.observation.charge
     if charge.plugged is False:
         newer = charge.at is not None and before.at is not None and charge.at > before.at
         again = session.unplug_seen_again or (session.unplugged_since is not None and newer)
         session = replace(session, unplugged_since=session.unplugged_since or at, unplug_seen_again=again)
         return replace(state, session=session)
-    if state.observation.charge.plugged is True:
-        verdict = place(home, state.observation).place
-        at_home = verdict is Place.HOME or (session.at_home and verdict is not Place.AWAY)
-        session = altered(session, unplugged_since=None, unplug_seen_again=False, at_home=at_home)
-        return altered(state, session=session)
+    if charge.plugged is True:
+        verdict = place(home, seen).place
+        left = verdict is Place.AWAY and not forgotten(session, seen)
+        at_home = verdict is Place.HOME or (session.at_home and not left)
+        again_at = session.replugged_at if session.unplugged_since is None else charge.at or at
+        session = altered(session, unplugged_since=None, unplug_seen_again=False, replugged_at=again_at)
+        return altered(state, session=altered(session, at_home=at_home))
     return state
 
 
@@ -251,7 +253,8 @@ def read_hand(state: VehicleState, *, before: ChargeFacet, limits: Limits) -> Ha
     if _ours(state, Action.START if after.charging else Action.STOP, limits):
         return HandSeen.OURS
     if after.charging:
-        if (after.at or session.opened_at) - session.plugged_at <= limits.t_auto:
+        plugged_at = max(session.plugged_at, session.replugged_at or session.plugged_at)
+        if before.plugged is False or (after.at or session.opened_at) - plugged_at <= limits.t_auto:
             return HandSeen.CAR
         return HandSeen.PERSON if state.desired is Desired.HOLD else HandSeen.NOBODY
     meant = after.delivery is Delivery.STOPPED and after.plugged is True and after.full is not True

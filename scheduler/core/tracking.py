@@ -198,9 +198,10 @@ def _failed(
     state: VehicleState, command: Command, at: datetime, retry_after_s: float | None
 ) -> tuple[VehicleState, list[Event]]:
     kind = command.failure.type if command.failure else ""
-    if kind in ("HTTP_404", "NOT_FOUND"):
-        return replace(state, gone=True), []
     session = state.session
+    if kind in ("HTTP_404", "NOT_FOUND"):  # the next reading may say that it is known: not asked again at once even so
+        session = None if session is None else replace(session, retry_at=at + BACK_OFF[0])
+        return replace(state, gone=True, session=session), []
     if session is None or kind == "SUPERSEDED":
         return state, []
     if kind == "REQUESTED_CANCELLATION" and command.recall_at:  # no failure; yet a plug that flaps gets no storm (P14)

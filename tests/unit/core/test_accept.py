@@ -91,3 +91,12 @@ def test_a_drop_while_plugged_in_needs_a_second_sample(socs, kept):
 def test_the_same_stale_sample_read_twice_is_no_second_sample():
     last = taken(reading(soc=50), reading(after=MIN, soc=0), reading(after=MIN, rx=2 * MIN, soc=0))
     assert last.observation.battery.soc_pct == 50
+
+
+def test_a_reading_without_a_state_of_charge_takes_none_away():
+    last = taken(reading(soc=50), reading(after=5 * MIN))
+    assert last.facets == ("charge", "location", "battery")
+    assert last.observation.battery == BatteryFacet(at=T0, soc_pct=50), "it stays as old as it is"
+    assert (
+        taken(reading(soc=50), reading(after=5 * MIN), reading(after=9 * MIN, soc=52)).observation.battery.soc_pct == 52
+    )

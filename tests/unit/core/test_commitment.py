@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scheduler.core.battery import estimate_soc
 from scheduler.core.commitment import allows, promised, purpose
 from scheduler.core.energy import charge_curve
+from scheduler.core.model import PolicySpec
 from scheduler.core.needs import claims
 from scheduler.core.optimum import WHOLE, solve
 from scheduler.core.planner import plan
@@ -101,6 +102,12 @@ def test_what_is_promised_are_the_runs_that_are_left():
     assert runs[0].start == NOW
     assert len(runs) < len(made.slots)
     assert promised(made, runs[0].end) == runs[1:]
+
+
+def test_a_tariff_that_was_edited_is_another_purpose():
+    now = situation(prices=[1])
+    edited = replace(now.home, policies=(PolicySpec(name="flat", settings={"per_kwh": 0.2}),))
+    assert purpose(replace(now, home=edited), ()) != purpose(now, ())
 
 
 def test_a_purpose_outlasts_what_only_the_clock_changes():

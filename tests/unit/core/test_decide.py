@@ -89,6 +89,18 @@ def test_a_charging_car_does_not_wait_for_a_latest_start_that_moves_on_with_it()
     assert decide(late).next_due_at >= NOW + 15 * MIN
 
 
+def test_a_car_whose_readings_stand_still_is_looked_at_when_it_will_be_late():
+    """20 kWh at 7 kW in 2.9 h, of which 1.2 are tolerated; no power is told, so that only time shows what is lost."""
+    by = in_hours(2.9)
+    now = situation(charging=True, missing_kwh=20, terms=(Target(soc_pct=80.0, by=by),))
+    now = elsewhere(now, power_kw=None)
+    due = decide(now).next_due_at
+    assert due == pytest.approx(by - timedelta(hours=18.8 / 7) + SECOND, abs=SECOND)
+    for late, told in ((-2 * SECOND, False), (0 * SECOND, True)):
+        codes = [alert.code for alert in decide(replace(now, at=due + late)).alerts]
+        assert ("DEADLINE_AT_RISK" in codes) is told
+
+
 def test_an_unplugged_car_is_due_when_its_session_ends():
     now = scene()
     seen, session = now.observation, now.session

@@ -87,6 +87,7 @@ def test_a_stop_says_when_charging_goes_on_and_on_what_it_rests():
 DEFECTS = {
     "not-home": {"claimed_elsewhere": True},
     "credentials": {"credentials_valid": False},
+    "gone": {"gone": True},
     "clock": {"clock_trusted": False},
     "off": {"home": {"mode": Mode.OFF}},
     "observe-only": {"vehicle": {"mode": Mode.OBSERVE}},

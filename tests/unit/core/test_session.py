@@ -193,6 +193,17 @@ def test_a_later_start_while_we_hold_is_the_person():
     assert story.state.override.by is Hand.CAR
 
 
+@pytest.mark.parametrize(
+    ("start_min", "will"),
+    [pytest.param(61, None, id="with-the-plug"), pytest.param(66, None, id="soon-after"), (80, Will.CHARGE)],
+)
+def test_a_start_soon_after_a_plug_that_was_out_for_a_moment_is_the_cars_habit_too(start_min, will):
+    story = plugged_and_held().says(60, Delivery.UNPLUGGED)
+    if start_min > 61:
+        story.says(61, Delivery.STOPPED)
+    assert story.says(start_min, Delivery.CHARGING, kw=7.0).will is will
+
+
 def test_a_later_start_while_nothing_is_asked_is_nobodys_business():
     assert plugged_and_held().desiring(Desired.LEAVE).says(60, Delivery.CHARGING, kw=7.0).will is None
 

@@ -165,7 +165,9 @@ def test_422_takes_the_hands_off():
 
 @pytest.mark.parametrize("failure", ["HTTP_404", "NOT_FOUND"])
 def test_a_vehicle_that_is_gone_is_managed_no_more(failure):
-    assert track_report(waiting(), report(Outcome.REJECTED, action_id=None, failure=failure)).state.gone
+    state = track_report(waiting(), report(Outcome.REJECTED, action_id=None, failure=failure)).state
+    assert state.gone
+    assert state.session.retry_at > T0 + 4 * MIN, "the list of vehicles may still name it: not asked again at once"
 
 
 def test_our_own_recall_is_no_failure():

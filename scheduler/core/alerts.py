@@ -27,7 +27,7 @@ CLAIM_PATIENCE = timedelta(minutes=15)
 STARVED_FOR = timedelta(minutes=15)
 """A car that has charged at no power for so long is not only beginning, or giving way to another for a moment."""
 
-BLOCKERS = frozenset({"incapable", "foreign", "credentials", "corrected", "clock", "store"})
+BLOCKERS = frozenset({"incapable", "foreign", "credentials", "corrected", "clock", "store", "gone"})
 """Objections to a START that a person may have to lift."""
 
 CODES = {

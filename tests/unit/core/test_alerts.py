@@ -66,6 +66,7 @@ UNPROVEN = {"charger_id": None}
         pytest.param(scene(by_h=5, session={"failures": 1}), True, id="commands-fail-and-the-latest-start-is-near"),
         pytest.param(scene(by_h=9, session={"failures": 1}), False, id="commands-fail-and-there-is-time"),
         pytest.param(scene(by_h=5, credentials_valid=False), True, id="credentials-lost"),
+        pytest.param(scene(by_h=3.5, gone=True), True, id="the-provider-knows-it-no-more"),
         pytest.param(scene(by_h=5, charging=True, credentials_valid=False), False, id="it-charges-all-the-same"),
         pytest.param(charge(scene(by_h=5), **UNPROVEN), True, id="place-unproven"),
         pytest.param(charge(scene(by_h=9), **UNPROVEN), False, id="place-unproven-and-there-is-time"),

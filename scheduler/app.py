@@ -46,7 +46,7 @@ from scheduler.loop.last_run import LastRun
 from scheduler.loop.poller import Poller
 from scheduler.loop.price_book import PriceBook
 from scheduler.loop.pulse import Pulse
-from scheduler.loop.signing import Signing
+from scheduler.loop.signing import Secrets, Signing
 from scheduler.loop.turn import Turn
 from scheduler.onboard.homes import Homes
 from scheduler.ports import AlertChange, Clock, Store
@@ -137,7 +137,7 @@ class App(Tenancy):
         await self.loop.load()
         await self.prices.load()
         await self.calendars.load()
-        await self._load_secrets()
+        self.signing.use(await self._secrets(self.settings))
         self._cleanups.append(self._stop_asking)
         await self._first_answers()
         await self._survey()
@@ -291,11 +291,11 @@ class App(Tenancy):
             return None
         return Subscription(url=webhook.public_url, secret=webhook.secret.reveal())
 
-    async def _load_secrets(self) -> None:
-        """Take deliveries by the webhook's secrets as they are set now."""
-        given = (self.settings.webhook.secret, self.settings.webhook.previous_secret)
+    async def _secrets(self, settings: Settings) -> Secrets:
+        """Return what deliveries may be signed with by some settings. Raises StoreError."""
+        given = (settings.webhook.secret, settings.webhook.previous_secret)
         secret, previous = ("" if one is None else one.reveal() for one in given)
-        await self.signing.load(secret, previous)
+        return await self.signing.read(secret, previous)
 
     def _refused(self, error: ProviderUnauthorized) -> None:
         """Note that our credentials are refused, whatever it was that asked (S24)."""
@@ -454,23 +454,25 @@ class App(Tenancy):
         """Apply the configuration whole, or raise ConfigError or StoreError and change nothing (S21)."""
         settings = self._reread()
         world = self._world_with_stored(settings)
-        sources = price_feeds(settings, self._installed, self.web)
+        next_settings = _with_fixed(settings, of=self.settings)
+        sources, calendars = price_feeds(settings, self._installed, self.web), calendar_sources(settings, self.web)
+        posts, secrets = posts_of(settings, self.web), await self._secrets(next_settings)
         told = list(warnings(settings, at=self.clock.now()))
         if _fixed(settings) != _fixed(self.settings):
             told.append("storage, enode, listen addresses and sockets change only with a restart")
         if strangers := {one.user_id for one in world.homes} - {one.user_id for one in self.homes()}:
             await self._survey(strangers)
             world = self._world_with_stored(settings)
-        await self._adopt(world)
-        self.settings = _with_fixed(settings, of=self.settings)
         self.redactor.add(*settings.secrets())
-        await self._load_secrets()
+        await self._adopt(world)  # the last that may fail: from here on all of it holds
+        self.settings = next_settings
+        self.signing.use(secrets)
         self.inbound.exchange(self._subscription())
         self.engine.soon(self.inbound.check)
         self._applied(settings)
         self.prices.replace_sources(sources)
-        self.calendars.replace_sources(calendar_sources(settings, self.web))
-        self.herald.replace(posts_of(settings, self.web))
+        self.calendars.replace_sources(calendars)
+        self.herald.replace(posts)
         await self._first_answers()
         self._wake_all()
         log.info("config.applied", conf=settings.digest)

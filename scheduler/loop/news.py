@@ -7,7 +7,7 @@ import structlog
 
 from scheduler.core.command import ActionReport
 from scheduler.core.cycle import CycleNews, Gone, Lost, Regained
-from scheduler.core.errors import ProviderError
+from scheduler.core.errors import ProviderError, StoreError
 from scheduler.core.model import VehicleState
 from scheduler.core.observation import Reading
 from scheduler.enode.values import ChargerClaim
@@ -45,7 +45,10 @@ class NewsReader:
         self._claims: dict[str, ChargerClaim] = {}
 
     def read(self, rows: Iterable[InboxRow], *, world: World, known: Container[str]) -> dict[str, list[CycleNews]]:
-        """Return the news of each known vehicle, in order of arrival."""
+        """Return the news of each known vehicle, in order of arrival.
+
+        A row that cannot be read, since its file is damaged or another release wrote it, holds up no other: it is told.
+        """
         news: dict[str, list[CycleNews]] = {}
         for row in rows:
             try:
@@ -54,7 +57,7 @@ class NewsReader:
                         news.setdefault(vehicle_id, []).append(piece)
                     else:
                         self._counters.unknown_vehicle += 1
-            except (ProviderError, ValueError) as error:
+            except (ProviderError, StoreError, ValueError) as error:
                 self._counters.unreadable += 1
                 log.warning("news.unreadable", kind=row.work.kind, vehicle_id=row.work.vehicle_id, why=str(error))
         return news

@@ -5,6 +5,7 @@ The day begins when the provider has taken the new secret: until then it signs w
 """
 
 import hashlib
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,6 +27,20 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """Our secret, the one before it (empty where there was no exchange), and when the provider took ours."""
+
+    secret: str = ""
+    previous: str = ""
+    taken_at: datetime | None = None
+
+    @property
+    def pair(self) -> str:
+        """A digest of both together."""
+        return hashlib.sha256(f"{self.previous}\0{self.secret}".encode()).hexdigest()
+
+
 class Signing:
     """The secrets of the listener.
 
@@ -37,38 +52,40 @@ class Signing:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._secret = self._previous = ""
-        self._taken_at: datetime | None = None
+        self._secrets = Secrets()
 
-    async def load(self, secret: str, previous: str) -> None:
-        """Use these secrets from now on; `previous` is empty where there was no exchange."""
+    async def read(self, secret: str, previous: str) -> Secrets:
+        """Return the secrets with what is kept of their exchange. Raises StoreError."""
+        given = Secrets(secret=secret, previous=previous)
         kept = await self._kept() if previous else None
-        self._secret, self._previous = secret, previous
-        self._taken_at = kept.at if kept is not None and kept.pair == self._pair() else None
+        return replace(given, taken_at=kept.at) if kept is not None and kept.pair == given.pair else given
+
+    def use(self, secrets: Secrets) -> None:
+        """Use these secrets from now on."""
+        self._secrets = secrets
 
     def in_force(self) -> list[bytes]:
         """Return what a delivery may be signed with now."""
-        accepted = [self._secret, self._previous] if self._overlapping() else [self._secret]
+        secrets = self._secrets
+        accepted = [secrets.secret, secrets.previous] if self._overlapping() else [secrets.secret]
         return [one.encode() for one in accepted]
 
     async def taken(self) -> None:
         """Hear that the provider has taken the new secret: the old one ends in a day."""
-        if not self._previous or self._taken_at is not None:
+        if not self._secrets.previous or self._secrets.taken_at is not None:
             return
-        self._taken_at = self._clock.now()
-        log.info("webhook.secret_exchanged", previous_until=(self._taken_at + OVERLAP).isoformat())
+        now = self._clock.now()
+        self._secrets = replace(self._secrets, taken_at=now)
+        log.info("webhook.secret_exchanged", previous_until=(now + OVERLAP).isoformat())
         try:
-            await self._store.keep(SPACE, KEY, msgspec.json.encode(_Kept(pair=self._pair(), at=self._taken_at)))
+            await self._store.keep(SPACE, KEY, msgspec.json.encode(_Kept(pair=self._secrets.pair, at=now)))
         except StoreError as error:
             log.warning("store.trouble", what="webhook.secret_exchanged", why=str(error))
 
     def _overlapping(self) -> bool:
-        if not self._previous:
+        if not self._secrets.previous:
             return False
-        return self._taken_at is None or self._clock.now() - self._taken_at < OVERLAP
-
-    def _pair(self) -> str:
-        return hashlib.sha256(f"{self._previous}\0{self._secret}".encode()).hexdigest()
+        return self._secrets.taken_at is None or self._clock.now() - self._secrets.taken_at < OVERLAP
 
     async def _kept(self) -> _Kept | None:
         value = await self._store.kept(SPACE, KEY)

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import pytest
 
 from scheduler.config.secrets import Secret
 from scheduler.core.command import Action
+from scheduler.core.errors import StoreBusy
 from simulator.instants import zulu
 from simulator.webhooks import signature
 from simulator.wire import vehicle_json
@@ -203,6 +205,29 @@ def test_w11_the_secret_is_exchanged_by_a_reload():
         assert await statuses(stage, 80) == [200, 200]
         await stage.until("18:05")
         assert await statuses(stage, 80) == [401, 200]
+
+    perform(story, webhooks=True)
+
+
+def test_w11_a_reload_that_the_store_fails_changes_nothing():
+    async def story(stage: Stage) -> None:
+        await stage.until("17:00")
+        exchanged(stage, NEW_SECRET, SECRET)
+        wanted, before = replace(stage.settings, digest="another"), stage.app.settings
+        stage.app._reread = lambda: wanted
+        with pytest.MonkeyPatch.context() as patched:
+
+            async def kept(space: str, key: str) -> bytes | None:
+                raise StoreBusy("locked by another")
+
+            patched.setattr(stage.app.store, "kept", kept)
+            with pytest.raises(StoreBusy):
+                await stage.app.reload()
+        assert stage.app.settings is before
+        assert stage.app.loop.world.conf == before.digest
+        assert await statuses(stage, 43) == [200, 401]
+        await stage.app.reload()
+        assert stage.app.loop.world.conf == "another"
 
     perform(story, webhooks=True)
 

@@ -1,5 +1,7 @@
 """What an event says, and of which vehicles."""
 
+from dataclasses import replace
+
 import pytest
 
 from scheduler.core.cycle import Lost
@@ -45,6 +47,15 @@ def test_only_cars_of_the_lost_account_are_lost(vendor, known, lost):
     news = reader.read([ROW], world=WORLD, known={"golf", "zoe", "id3", "up"})
     assert set(news) == lost
     assert all(pieces == [Lost(at=RECEIVED.at)] for pieces in news.values())
+
+
+@pytest.mark.parametrize("kind", ["reading", "action", "wish"])
+def test_a_row_that_cannot_be_read_holds_up_no_other(kind):
+    counters = Counters()
+    reader = NewsReader(Told(Notice(what="credentials-invalid", user_id="they")), counters)
+    rotten = InboxRow(id=2, work=replace(ROW.work, kind=kind, vehicle_id="golf", payload=b'{"source": "telepathy"}'))
+    assert set(reader.read([rotten, ROW], world=WORLD, known={"golf", "up"})) == {"up"}
+    assert counters.unreadable == 1
 
 
 def test_a_shard_has_the_cars_of_its_users_in_all_their_homes():

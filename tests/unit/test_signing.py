@@ -36,7 +36,7 @@ async def store(clock):
 
 async def signing_of(store, clock, secret=NEW, previous=OLD) -> Signing:
     one = Signing(store=store, clock=clock)
-    await one.load(secret, previous)
+    one.use(await one.read(secret, previous))
     return one
 
 

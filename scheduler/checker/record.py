@@ -250,8 +250,14 @@ class Record:
 
 def _unplug(vehicle: Vehicle) -> None:
     vehicle.session = None
-    # A wish made after the plug was pulled is meant for the next session.
-    if vehicle.override and vehicle.unplugged and vehicle.override["t"] < vehicle.unplugged["t"]:
+    if vehicle.unplugged is not None:
+        _forget_wish(vehicle)
+
+
+def _forget_wish(vehicle: Vehicle) -> None:
+    """End a wish with the session. One made after the plug was pulled is meant for the next."""
+    wish, unplugged = vehicle.override, vehicle.unplugged
+    if wish is not None and (unplugged is None or wish["t"] <= unplugged["t"]):
         vehicle.override = None
 
 
@@ -269,7 +275,7 @@ def _take_word(event: Event, vehicle: Vehicle) -> None:
             vehicle.override = event if event["op"] == "set" else None
         case "PLUG":
             if event["op"] == "out":
-                vehicle.override = None
+                _forget_wish(vehicle)
 
 
 def _take_command(event: Event, vehicle: Vehicle) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler.core.accept import DROP_PCT
 from scheduler.core.altering import altered
-from scheduler.core.battery import PLUG_IN_GRACE
+from scheduler.core.battery import FROZEN_PCT, PLUG_IN_GRACE
 from scheduler.core.command import Action
 from scheduler.core.gate import forgotten, place
 from scheduler.core.learning import bands_seen, power_learned, taper_learned
@@ -90,7 +90,7 @@ def expire(
 
 def _was_before(override: Override, unplugged_since: datetime, at: datetime) -> bool:
     """Tell whether a wish is of the time before the unplug. One of the future was made while the clock ran ahead."""
-    return override.set_at < unplugged_since or override.set_at > at
+    return override.set_at <= unplugged_since or override.set_at > at
 
 
 def _confirmed(state: VehicleState, session: Session) -> bool:
@@ -140,16 +140,21 @@ def _soc_since(seen: Observation, plugged_at: datetime) -> float | None:
 
 
 def _soc_kept(state: VehicleState, before_pct: float | None) -> VehicleState:
-    """Set what the session began with when it is first known, or when a fall shows that it was wrong (P21)."""
+    """Set what the session began with when it is first known, or when a fall shows that it was wrong (P20, P21).
+
+    A car that took energy and tells less than before has told of the time before its trip until now.
+    """
     session = state.session
     assert session is not None
     now_pct = _soc_since(state.observation, session.plugged_at)
     if now_pct is None:
         return state
+    start_pct, charged = session.soc_at_start_pct, session.energy_kwh >= UNMOVED_KWH
     fell = before_pct is not None and before_pct - now_pct > DROP_PCT
-    if not fell and session.soc_at_start_pct is not None:
+    fell = fell or (charged and start_pct is not None and start_pct - now_pct > FROZEN_PCT)
+    if not fell and start_pct is not None:
         return state
-    start_pct = now_pct if session.energy_kwh < UNMOVED_KWH else None
+    start_pct = None if charged else now_pct
     return replace(state, session=replace(session, soc_at_start_pct=start_pct))
 
 

@@ -25,6 +25,9 @@ from scheduler.enode.values import (
     WebhookTest,
 )
 
+LEAVES_WITHIN_S = 35.0
+"""With the call itself this is less than a command is waited for, so that none leaves which counts as lost (S6)."""
+
 SCHEDULE_MEMBERS = ("targetId", "targetType", "locationId", "isEnabled", "defaultShouldCharge", "rules")
 """What may be written of a schedule; the rest is Enode's own."""
 
@@ -116,6 +119,8 @@ class EnodeClient:
     async def charge(self, vehicle_id: str, action: Action) -> bytes:
         """Send START or STOP, once, and return the action as its JSON.
 
+        One whose turn comes late is not sent: the car may have left since it was decided on.
+
         Raises:
             ProviderError: with `ambiguous` where it may have been carried out all the same.
         """
@@ -125,6 +130,7 @@ class EnodeClient:
             lane=Lane.COMMAND,
             subject=vehicle_id,
             body={"action": action.value},
+            leaves_within_s=LEAVES_WITHIN_S,
         )
         try:
             return object_of(answer)

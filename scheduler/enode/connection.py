@@ -26,6 +26,9 @@ from scheduler.web_client import Answer, AnswerLost, NeverSent, NotJson, Throttl
 PAGE_SIZE: Final = 50
 PAGES: Final = 2_000
 PARALLEL: Final = 6
+COMMANDS: Final = 24
+"""Commands under way at once: at a change of the price many cars of a fleet have theirs, and each is sent only once."""
+
 READS_PER_S: Final = 20.0
 
 
@@ -46,6 +49,7 @@ class Connection:
         account: addresses and credentials.
         clock: the daemon's clock.
         parallel: how many requests of one lane may be under way at once.
+        commands: the same of commands.
         reads_per_s: greatest rate of reads.
     """
 
@@ -56,6 +60,7 @@ class Connection:
         clock: Clock,
         *,
         parallel: int = PARALLEL,
+        commands: int = COMMANDS,
         reads_per_s: float = READS_PER_S,
         on_refused: Callable[[ProviderUnauthorized], None] = lambda _: None,
     ) -> None:
@@ -64,7 +69,7 @@ class Connection:
         self._clock = clock
         self._tokens = Tokens(web, account, clock)
         self._tokens.on_refused = on_refused
-        self._lanes = {lane: asyncio.Semaphore(parallel) for lane in Lane}
+        self._lanes = {lane: asyncio.Semaphore(commands if lane is Lane.COMMAND else parallel) for lane in Lane}
         self._read_gap_ns = round(1e9 / reads_per_s)
         self._next_read_ns = 0
 
@@ -79,6 +84,7 @@ class Connection:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         conflict_answers: bool = False,
+        leaves_within_s: float | None = None,
     ) -> Answer:
         """Make a request and return its 2xx answer.
 
@@ -91,24 +97,33 @@ class Connection:
             params: the query.
             body: sent as JSON.
             conflict_answers: a 409 is a good answer too.
+            leaves_within_s: it is not sent when its turn, or a token, comes later than this.
 
         Raises:
+            ProviderThrottled: it was not sent, since its turn came too late.
             ProviderError: by what the caller should do next.
         """
         safe = method in {"GET", "PUT", "DELETE"} if idempotent is None else idempotent
+        asked_ns = self._clock.monotonic_ns()
+
+        async def sent(token: str) -> Answer:
+            waited_s = (self._clock.monotonic_ns() - asked_ns) / 1e9
+            if leaves_within_s is not None and waited_s > leaves_within_s:
+                text = f"{method} {path}: its turn came after {waited_s:.0f} s, too late to be sent"
+                raise ProviderThrottled(text, retry_after_s=leaves_within_s)
+            return await self._send(
+                method, path, token, lane=lane, subject=subject, idempotent=safe, params=params, body=body
+            )
+
         async with self._lanes[lane]:
             if lane is Lane.READ:
                 await self._pace()
             token = await self._tokens.get()
-            answer = await self._send(
-                method, path, token, lane=lane, subject=subject, idempotent=safe, params=params, body=body
-            )
+            answer = await sent(token)
             if answer.status == 401:  # noqa: PLR2004 - not carried out, so it may be repeated, once
                 self._tokens.reject(token)
                 token = await self._tokens.get()
-                answer = await self._send(
-                    method, path, token, lane=lane, subject=subject, idempotent=safe, params=params, body=body
-                )
+                answer = await sent(token)
                 if answer.status == 401:  # noqa: PLR2004
                     self._tokens.useless()
                     raise ProviderUnauthorized(f"{answer.what} answered 401 to a token just fetched")

@@ -121,6 +121,16 @@ def test_a_session_that_ended_over_a_restart_ends_before_the_news():
     assert story.state.session.id != opened
 
 
+def test_a_state_of_charge_of_before_the_trip_that_comes_alive_in_mid_charge_is_no_beginning():
+    """It fell by less than one sample must prove; and what it tells then, near the first word by chance, moves."""
+    story = Story().says(0, Delivery.UNPLUGGED, soc=84)
+    for minute in range(5, 65, 10):
+        story.says(minute, Delivery.CHARGING, kw=3.7, soc=84)
+    assert story.state.session.soc_at_start_pct == 84
+    story.says(65, Delivery.CHARGING, kw=3.7, soc=81).says(80, Delivery.CHARGING, kw=3.7, soc=83)
+    assert story.state.session.soc_at_start_pct is None
+
+
 def test_what_the_provider_said_before_the_trip_is_not_where_the_session_began():
     story = Story().says(0, Delivery.STOPPED, soc=75).says(5, Delivery.STOPPED, soc=40)
     assert story.state.session.soc_at_start_pct == 75, "one sample proves no fall"
@@ -134,6 +144,13 @@ def test_an_override_ends_with_the_session():
     story.says(10, Delivery.UNPLUGGED).says(11, Delivery.UNPLUGGED).hears(16)
     assert story.will is None
     assert [e["op"] for e in story.events if e["k"] == "OVR"] == ["clear"]
+
+
+def test_a_wish_in_the_instant_of_the_unplug_ends_with_the_session():
+    wish = Override(will=Will.CHARGE, by=Hand.CLI, set_at=T0 + 10 * MIN)
+    story = Story().says(0, Delivery.STOPPED).hears(10, wish).says(10, Delivery.UNPLUGGED).says(11, Delivery.UNPLUGGED)
+    assert story.will is Will.CHARGE
+    assert story.hears(16).will is None
 
 
 def test_a_wish_made_while_the_clock_ran_ahead_ends_with_the_session_too():

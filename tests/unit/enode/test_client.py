@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from datetime import timedelta
 from urllib.parse import parse_qs
 
 import aiohttp
@@ -18,8 +19,13 @@ from scheduler.core.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from scheduler.core.tracking import ANSWER_WAIT
 from scheduler.enode import linking
+from scheduler.enode.client import LEAVES_WITHIN_S, EnodeClient
+from scheduler.enode.connection import Connection
+from scheduler.enode.provider import EnodeProvider
 from scheduler.enode.tokens import Account
+from scheduler.web_client import WebLimits
 from tests.unit.enode.support import API, SECRET, TOKEN, enode
 
 ACTION = {"id": "a", "targetId": "v", "targetType": "vehicle", "kind": "START", "state": "PENDING"}
@@ -113,6 +119,31 @@ async def test_wrong_credentials_are_tried_once_in_15_minutes(status):
         with pytest.raises(ProviderUnauthorized):
             await api.client.vehicle("v")
         assert sum(len(calls) for calls in api.mocked.requests.values()) == 2
+
+
+async def test_a_command_whose_turn_comes_late_is_not_sent():
+    """A provider that hangs: one is under way at a time, each takes 20 s of the clock, and the others wait."""
+    async with enode() as api:
+        api.connection = Connection(
+            api.web, Account.of("sandbox", client_id="me", client_secret=SECRET), api.clock, commands=1
+        )
+        provider = EnodeProvider(EnodeClient(api.connection), stamp=api.provider._stamp)
+
+        async def slow(_url, **_request):
+            await asyncio.sleep(0)  # all of them have asked by then
+            api.clock.advance(20)
+            return CallbackResult(status=200, payload=ACTION)
+
+        for number in range(4):
+            api.mocked.post(f"{API}/vehicles/v{number}/charging", callback=slow)
+        reports = await asyncio.gather(*(provider.command(f"v{number}", Action.START) for number in range(4)))
+        assert [report.outcome for report in reports] == [Outcome.PENDING] * 2 + [Outcome.NOT_SENT] * 2
+        assert len(api.told) == 2
+        assert {report.retry_after_s for report in reports[2:]} == {LEAVES_WITHIN_S}
+
+
+def test_a_command_that_leaves_is_answered_before_it_counts_as_lost():
+    assert timedelta(seconds=LEAVES_WITHIN_S + WebLimits().call_s) < ANSWER_WAIT
 
 
 async def test_a_command_without_a_token_was_not_sent():

@@ -116,19 +116,27 @@ def _at_risk(now: Situation, plan: Plan, wanted: Want, done: Dispatch) -> Iterat
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause="shortfall")
         return
     lst = latest_start(plan)
-    starved = _starved(now)
-    if lst is None or lst - now.at > AHEAD or (now.observation.charge.charging is True and not starved):
+    if lst is None or lst - now.at > AHEAD:
         return
-    held = now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF)
-    stuck = _stuck(now, wanted, done)
-    failing = now.session.failures > 0
-    if held or stuck or failing or starved or done.blocked_by in BLOCKERS:
-        cause = "a person asked to hold" if held else _clause(done.verdict.text) if stuck else "commands fail"
-        cause = "no power reaches the car" if starved else cause
+    why, cause = _hindrance(now, wanted, done)
+    if why:
         text = f"Charging must begin by {_clock(lst)}, and {cause}."
-        why = "held" if held else done.verdict.why if stuck else "failing" if failing else done.blocked_by
-        why = "no-power" if starved else why
         yield AlertWish(code="DEADLINE_AT_RISK", text=text, severity="critical", cause=why)
+
+
+def _hindrance(now: Situation, wanted: Want, done: Dispatch) -> tuple[str, str]:
+    """Return what keeps power from a car that is to begin soon: a word, and a clause. Both empty where nothing does."""
+    if _starved(now):
+        return "no-power", "no power reaches the car"
+    if now.observation.charge.charging is True:
+        return "", ""
+    if now.override is not None and now.override.will in (Will.HOLD, Will.HANDS_OFF):
+        return "held", "a person asked to hold"
+    if _stuck(now, wanted, done):
+        return done.verdict.why, _clause(done.verdict.text)
+    if now.session is not None and now.session.failures > 0:
+        return "failing", "commands fail"
+    return (done.blocked_by, _clause(done.reasons[0].text)) if done.blocked_by in BLOCKERS else ("", "")
 
 
 def _clause(sentence: str) -> str:

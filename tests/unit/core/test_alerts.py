@@ -159,6 +159,19 @@ def test_a_car_that_cannot_be_started_is_told_when_it_should():
     assert codes(seen(now, capabilities=able)) == {"INCAPABLE", "DEADLINE_AT_RISK"}
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        pytest.param(scene(by_h=5, credentials_valid=False), "the account link is lost", id="credentials"),
+        pytest.param(scene(by_h=5, session={"failures": 1}), "commands fail", id="failures"),
+        pytest.param(charge(scene(by_h=5), **UNPROVEN), "recognised at the home's charger", id="place"),
+    ],
+)
+def test_what_keeps_a_car_from_charging_is_named(now, told):
+    (text,) = (alert.text for alert in decide(now).alerts if alert.code == "DEADLINE_AT_RISK")
+    assert told in text
+
+
 def test_the_person_who_holds_is_named_as_the_cause():
     told = next(a for a in decide(scene(by_h=5, override=replace(HOLD, until=NOW + 20 * MIN))).alerts)
     assert told.severity == "critical"

@@ -9,7 +9,7 @@ from scheduler.core.delay import delay, turn
 from scheduler.core.desire import Want, latest_start, want
 from scheduler.core.dispatch import Dispatch, dispatch
 from scheduler.core.energy import FULL_PCT, charge_curve, usable_capacity_kwh
-from scheduler.core.gate import NOT_THERE, REFRESH_MIN, forgotten, gate, settled_at
+from scheduler.core.gate import NOT_THERE, REFRESH_MIN, gate, is_away, settled_at
 from scheduler.core.model import Decision, Desired, Mode, Place, Plan, Quality, Reason, Situation, Verdict
 from scheduler.core.needs import longest_delay, missing_kwh
 from scheduler.core.planner import plan as make_plan
@@ -53,7 +53,7 @@ def decide(now: Situation) -> Decision:
     charge, verdict = estimate_soc(now), gate(now)
     if now.observation.charge.plugged is False or now.session is None:
         return _not_ours(now, charge, verdict, code=verdict.why)
-    if verdict.place is Place.AWAY and not forgotten(now.session, now.observation):
+    if is_away(verdict.place, now.session, now.observation):
         return _not_ours(now, charge, verdict, code="away")
     plan = make_plan(now)
     wanted = want(now, plan, charge)

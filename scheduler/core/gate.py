@@ -87,13 +87,15 @@ def _by_charger(home: Home, *, charger: str | None, location: str | None, here: 
     return Verdict(place=Place.AWAY, why="not-at-charger", text="Plugged in, but not at the home's charger.")
 
 
-def forgotten(session: Session, seen: Observation) -> bool:
-    """Tell whether a car that our own STOP holds at home only lost what proved it: the charger's link, say.
+def is_away(where: Place, session: Session, seen: Observation) -> bool:
+    """Tell whether a car that counts as away is to be left alone.
 
-    No command leaves without proof; yet what it is to have by a departure stands, and somebody is told in time.
+    One that our own STOP holds at home may only have lost what proved it, the charger's link, say. No command leaves
+    without proof; yet what it is to have by a departure stands, and somebody is told in time.
     """
     told = seen.charge.charger_id is not None or seen.place.location_id is not None
-    return session.at_home and session.held_since is not None and seen.charge.charging is not True and not told
+    held = session.at_home and session.held_since is not None and seen.charge.charging is not True
+    return where is Place.AWAY and (told or not held)
 
 
 def _contradicted(now: Situation) -> Verdict | None:

@@ -9,7 +9,7 @@ from scheduler.core.accept import DROP_PCT
 from scheduler.core.altering import altered
 from scheduler.core.battery import FROZEN_PCT, PLUG_IN_GRACE
 from scheduler.core.command import Action
-from scheduler.core.gate import forgotten, place
+from scheduler.core.gate import is_away, place
 from scheduler.core.learning import bands_seen, power_learned, taper_learned
 from scheduler.core.model import (
     Desired,
@@ -188,8 +188,7 @@ def _plug_kept(state: VehicleState, before: ChargeFacet, *, home: Home, at: date
         return replace(state, session=session)
     if charge.plugged is True:
         verdict = place(home, seen).place
-        left = verdict is Place.AWAY and not forgotten(session, seen)
-        at_home = verdict is Place.HOME or (session.at_home and not left)
+        at_home = verdict is Place.HOME or (session.at_home and not is_away(verdict, session, seen))
         again_at = session.replugged_at if session.unplugged_since is None else charge.at or at
         session = altered(session, unplugged_since=None, unplug_seen_again=False, replugged_at=again_at)
         return altered(state, session=altered(session, at_home=at_home))

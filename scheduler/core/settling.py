@@ -7,12 +7,11 @@ from typing import Any
 
 from scheduler.core.command import Command, CommandState, Failure
 from scheduler.core.commitment import promised, purpose
-from scheduler.core.gate import forgotten
+from scheduler.core.gate import is_away
 from scheduler.core.misses import miss_lines
 from scheduler.core.model import (
     Decision,
     Overdue,
-    Place,
     Situation,
     VehicleState,
     Will,
@@ -112,8 +111,7 @@ def _watched(before: Iterable[Overdue], now: Situation, decision: Decision) -> t
 
     Those that come due before the car is known to be at home wait for that: it may have been plugged in there (T09).
     """
-    away = decision.verdict.place is Place.AWAY
-    if now.session is None or (away and not forgotten(now.session, now.observation)):
+    if now.session is None or is_away(decision.verdict.place, now.session, now.observation):
         return ()
     targets = [] if now.session.at_home else [one for one in before if one.due_at <= now.at]
     targets += [
